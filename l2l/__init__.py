@@ -1,0 +1,11 @@
+"""Learning to learn by gradient descent by gradient descent (Andrychowicz et al. 2016), built on minigrad."""
+
+from l2l.checkpoint import load, save
+from l2l.evaluate import compare
+from l2l.minimize import minimize
+from l2l.optimizers import make_optimizer
+from l2l.problems import make_problem
+from l2l.train import train
+from l2l.unroll import unroll
+
+__all__ = ["compare", "load", "make_optimizer", "make_problem", "minimize", "save", "train", "unroll"]

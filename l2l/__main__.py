@@ -1,0 +1,293 @@
+"""The command line: python -m l2l [demo | train | compare | problems | optimizers]"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from l2l import checkpoint, files, plots
+from l2l.errors import L2LError
+from l2l.evaluate import compare, summary
+from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.options import describe
+from l2l.problems import PROBLEMS, make_problem
+from l2l.train import train
+
+BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
+
+
+def main(arguments=None):
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["demo", *arguments]
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except L2LError as error:
+        print(f"l2l: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("l2l: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def _demo(options):
+    problem, optimizer = make_problem("mnist"), make_optimizer("lstm", preset="paper")
+    out = Path(options.out)
+    saved, table, figure = out / "optimizer.npz", out / "results.json", out / "curves.png"
+    files.claim([saved, table, figure], options.overwrite)
+    print(f"data: {problem.data}")
+    start = time.perf_counter()
+    phi = _train_and_save(problem, optimizer, saved, options, episodes=options.episodes)
+    entries = {"lstm": (optimizer, phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
+    results = _race(problem, entries, options)
+    _write_results(table, problem, results, options)
+    plots.curves(figure, results, _finding(results))
+    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {saved.name}")
+
+
+def _train(options):
+    problem = _problem_of(options)
+    optimizer = _optimizer_of(options.optimizer)
+    saved, log = Path(options.out) / "optimizer.npz", Path(options.out) / "log.json"
+    files.claim([saved, log], options.overwrite)
+    print(f"data: {problem.data}")
+    _train_and_save(
+        problem,
+        optimizer,
+        saved,
+        options,
+        log=log,
+        episodes=options.episodes,
+        steps=options.steps,
+        unroll_length=options.unroll,
+        meta_learning_rate=options.meta_lr,
+        second_derivatives=options.second_derivatives,
+    )
+    print(f"{saved} holds the optimizer, {log} the meta-training's losses")
+
+
+def _compare(options):
+    problem = _problem_of(options)
+    entries = _entries_of(options.optimizers)
+    targets = [Path(path) for path in (options.json, options.plot) if path]
+    files.claim(targets, options.overwrite)
+    print(f"data: {problem.data}")
+    results = _race(problem, entries, options)
+    if options.json:
+        _write_results(options.json, problem, results, options)
+    if options.plot:
+        plots.curves(options.plot, results, _finding(results))
+    for path in targets:
+        print(f"wrote {path}")
+
+
+def _list(registry):
+    def run(options):
+        for name, cls in registry.items():
+            about = cls.__doc__.split("\n")[0].split(" (")[0].rstrip(".:")
+            presets = getattr(cls, "presets", {})
+            words = describe(cls) + ([f"preset={'|'.join(presets)}"] if presets else [])
+            print(f"{name:10} {about}   {' '.join(words) or 'no options'}")
+
+    return run
+
+
+# ------------------------------------------------------------------------------------------ their steps
+
+
+def _train_and_save(problem, optimizer, path, options, log=None, **settings):
+    """Meta-train with a progress bar; the best φ is on disk from the first validation on, whatever happens then."""
+    notes = {"problem": _describe(problem), "seed": options.seed, "data": problem.data, "training": settings}
+    written = None
+
+    def save(training):
+        nonlocal written
+        if training.phi is not written:
+            checkpoint.save(path, optimizer, training.phi, **notes, episode=training.best_episode, loss=training.best)
+            written = training.phi
+        if log:
+            records = json.dumps({**notes, "history": training.history}, indent=1)
+            files.write(log, lambda file: file.write(records.encode()))
+
+    with tqdm(total=settings["episodes"], desc="meta-training", unit="episode") as bar:
+
+        def report(training):
+            save(training)
+            bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
+            bar.update()
+
+        try:
+            return train(problem, optimizer, seed=options.seed, report=report, **settings).phi
+        except (KeyboardInterrupt, L2LError):
+            bar.close()
+            if written is not None:
+                print(f"stopped early: the best optimizer so far is in {path}", file=sys.stderr)
+            raise
+
+
+def _race(problem, entries, options):
+    steps, repeats = options.steps, options.repeats
+    with tqdm(total=len(entries), desc="tuning and racing", unit="optimizer") as bar:
+        results = compare(
+            problem, entries, steps=steps, repeats=repeats, seed=options.seed, report=lambda name: bar.update()
+        )
+    print(f"\n{'optimizer':12} {'learning rate':>13} {f'loss summed over {steps} steps':>28} {'last loss':>11}")
+    for name, row in sorted(summary(results).items(), key=lambda item: item[1]["sum"]):
+        rate = "learned" if row["learning_rate"] is None else f"{row['learning_rate']:.3g}"
+        edge = "  (at the edge of its grid)" if row["grid_edge"] else ""
+        print(f"{name:12} {rate:>13} {row['sum']:>28.4g} {row['final']:>11.4g}{edge}")
+    return results
+
+
+def _finding(results):
+    ranked = sorted(results, key=lambda name: results[name]["curves"].sum(axis=1).mean())
+    runs, steps = results[ranked[0]]["curves"].shape
+    return f"{ranked[0]} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
+
+
+def _write_results(path, problem, results, options):
+    document = {
+        "problem": type(problem).__name__.lower(),
+        "settings": dataclasses.asdict(problem),
+        "seed": options.seed,
+        "steps": options.steps,
+        "repeats": options.repeats,
+        "data": problem.data,
+        "optimizers": summary(results),
+    }
+    text = json.dumps(document, indent=1, allow_nan=False)
+    files.write(path, lambda file: file.write(text.encode()))
+
+
+def _describe(problem):
+    return {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}
+
+
+# ------------------------------------------------------------------------------------------ reading options
+
+
+def _problem_of(options):
+    fields = [field.name for field in dataclasses.fields(PROBLEMS[options.problem])]
+    given = {name: getattr(options, f"problem_{name}") for name in fields}
+    return make_problem(options.problem, **{name: value for name, value in given.items() if value is not None})
+
+
+def _optimizer_of(text):
+    """An optimizer written as NAME or NAME:OPTION=VALUE:OPTION=VALUE."""
+    name, *settings = text.split(":")
+    pairs = [setting.partition("=") for setting in settings]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise L2LError(f"{text!r}: write an optimizer as NAME or NAME:OPTION=VALUE, not with {key!r}")
+    return make_optimizer(name, **{key: value for key, _, value in pairs})
+
+
+def _entries_of(text):
+    """What to race: LABEL=PATH is a saved optimizer, anything else a rule, tuned unless its learning rate is given."""
+    entries = {}
+    for item in text.split(","):
+        label, equals, path = item.partition("=")
+        if equals and ":" not in label:
+            label, entry = label, checkpoint.load(path)
+        else:
+            label, optimizer = item, _optimizer_of(item)
+            if not hasattr(optimizer, "learning_rate"):
+                raise L2LError(f"{item!r} has to be trained first: give a saved one as {item}=PATH")
+            entry = (optimizer, optimizer.init() if "learning_rate=" in item else None)
+        if label in entries:
+            raise L2LError(f"{label!r} is there twice: give each optimizer a name of its own, as in NAME=PATH")
+        entries[label] = entry
+    return entries
+
+
+def _whole(text):
+    """A whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
+    return int(text)
+
+
+def _seed(text):
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
+    return int(text)
+
+
+def _rate(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a positive number")
+    return value
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):  # one line, without the usage: `-h` has that
+        self.exit(2, f"l2l: {message}; see `python -m l2l {' '.join(self.prog.split()[3:])} -h`\n".replace("  ", " "))
+
+
+def _parser():
+    parser = _Parser(prog="python -m l2l", description=__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="learn an optimizer on MNIST and race it (what runs without a command)")
+    demo.add_argument("--episodes", type=_whole, default=25)
+    demo.add_argument("--out", default="runs/demo", metavar="DIR")
+    _add_common(demo)
+    demo.set_defaults(run=_demo, steps=100, repeats=20)
+
+    trainer = commands.add_parser("train", help="meta-train an optimizer")
+    for leaf in _add_problems(trainer):
+        leaf.add_argument("--optimizer", default="lstm", metavar="NAME[:OPTION=VALUE]", help="see `optimizers`")
+        leaf.add_argument("--episodes", type=_whole, default=100)
+        leaf.add_argument("--steps", type=_whole, default=100, help="steps of an episode (100)")
+        leaf.add_argument("--unroll", type=_whole, default=20, help="steps between two meta-steps (20)")
+        leaf.add_argument("--meta-lr", type=_rate, default=0.01, metavar="LR", help="Adam's learning rate on φ (0.01)")
+        leaf.add_argument("--second-derivatives", action="store_true", help="exact meta-gradient, slower")
+        leaf.add_argument("--out", required=True, metavar="DIR")
+        _add_common(leaf)
+        leaf.set_defaults(run=_train)
+
+    racer = commands.add_parser("compare", help="race optimizers on fresh tasks")
+    for leaf in _add_problems(racer):
+        leaf.add_argument("--optimizers", required=True, metavar="LABEL=PATH,NAME[:OPTION=VALUE],…")
+        leaf.add_argument("--steps", type=_whole, default=100)
+        leaf.add_argument("--repeats", type=_whole, default=20)
+        leaf.add_argument("--json", metavar="FILE")
+        leaf.add_argument("--plot", metavar="FILE")
+        _add_common(leaf)
+        leaf.set_defaults(run=_compare)
+
+    for name, registry in (("problems", PROBLEMS), ("optimizers", OPTIMIZERS)):
+        commands.add_parser(name, help=f"the {name} there are, with their options").set_defaults(run=_list(registry))
+    return parser
+
+
+def _add_problems(command):
+    """A subcommand for every problem, with the problem's own options."""
+    problems = command.add_subparsers(dest="problem", metavar="PROBLEM", required=True)
+    for name, cls in PROBLEMS.items():
+        leaf = problems.add_parser(name, help=cls.__doc__.split("\n")[0])
+        for field in dataclasses.fields(cls):
+            leaf.add_argument(f"--{field.name}", dest=f"problem_{field.name}", help=f"({field.default})")
+        yield leaf
+
+
+def _add_common(command):
+    command.add_argument("--seed", type=_seed, default=0)
+    command.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Comparing optimizers fairly: tuned on validation tasks, raced on test tasks that are the same for all of them."""
+
+import dataclasses
+
+import numpy as np
+
+from l2l.errors import DivergenceError, L2LError
+from l2l.problems import draw_task
+from l2l.unroll import unroll
+
+POINTS_PER_DECADE = 3
+MOST_POINTS = 24  # how far the grid of learning rates may be extended before its edge is reported instead
+
+
+def run(optimizer, phi, problem, split, seed, repeats, steps):
+    """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs: an array (repeats, steps), per function.
+
+    Run i solves the i-th task that seed draws from split, whatever the optimizer. A run that diverges holds
+    infinities or NaN from there on.
+    """
+    if min(repeats, steps) < 1:
+        raise L2LError(f"steps and repeats are at least 1, not {steps} and {repeats}")
+    curves = []
+    with np.errstate(all="ignore"):  # a diverging run is a result, not a warning
+        for i in range(repeats):
+            task = draw_task(problem, split, seed, i)
+            losses = unroll(optimizer, phi, task, task.theta, optimizer.init_state(task.theta), [1.0] * steps)[-1]
+            curves.append(np.asarray(losses, np.float64) / task.functions)
+    return np.stack(curves)
+
+
+def tune(optimizer, problem, seed, repeats, steps):
+    """The optimizer with the learning rate of the lowest summed loss on validation tasks, and whether it is suspect.
+
+    Searches 10⁻³ … 10⁰, three to the decade, and goes on outwards while the best lies on the edge. The second item
+    is True where that was still so when the search gave up.
+    """
+
+    def score(exponent):
+        candidate = dataclasses.replace(optimizer, learning_rate=_rate(exponent))
+        total = run(candidate, candidate.init(), problem, "validation", seed, repeats, steps).sum(axis=1).mean()
+        return total if np.isfinite(total) else np.inf
+
+    scores = {exponent: score(exponent) for exponent in range(-3 * POINTS_PER_DECADE, 1)}
+    while True:
+        best = min(scores, key=scores.get)
+        on_edge = best in (min(scores), max(scores))
+        if not on_edge or len(scores) >= MOST_POINTS:
+            return dataclasses.replace(optimizer, learning_rate=_rate(best)), on_edge
+        further = best - 1 if best == min(scores) else best + 1
+        scores[further] = score(further)
+
+
+def _rate(exponent):
+    return float(10.0 ** (exponent / POINTS_PER_DECADE))
+
+
+def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0, report=None):
+    """Race optimizers on the same fresh test tasks.
+
+    entries: {name: (optimizer, φ)}; with φ None the rule's own constants are used, its learning rate tuned first.
+    Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array. report(name), where given,
+    is called when an entry is done. Raises DivergenceError where a loss on the test tasks is not finite.
+    """
+    results = {}
+    for name, (optimizer, phi) in entries.items():
+        on_edge = False
+        if phi is None:
+            optimizer, on_edge = tune(optimizer, problem, seed, tuning_repeats, steps)
+            phi = optimizer.init()
+        curves = run(optimizer, phi, problem, "test", seed, repeats, steps)
+        if not np.isfinite(curves).all():
+            i, t = np.argwhere(~np.isfinite(curves))[0]
+            raise DivergenceError(
+                f"{name}: the loss of test run {i} is not finite at step {t}: "
+                "lower its learning rate, take fewer steps, or train it longer"
+            )
+        rate = getattr(optimizer, "learning_rate", None)
+        results[name] = {"learning_rate": rate, "grid_edge": on_edge, "curves": curves}
+        if report:
+            report(name)
+    return results
+
+
+def summary(results):
+    """The results of `compare` as plain numbers for JSON, by name. loss_mean[t] is f(θ_t), before update t."""
+    return {name: _summary(result) for name, result in results.items()}
+
+
+def _summary(result):
+    curves = result["curves"]
+    sums = curves.sum(axis=1)
+    spread = curves.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros(curves.shape[1])
+    return {
+        "learning_rate": result["learning_rate"],
+        "grid_edge": result["grid_edge"],
+        "loss_mean": curves.mean(axis=0).tolist(),
+        "loss_sem": (spread / np.sqrt(len(curves))).tolist(),
+        "sum": float(sums.mean()),
+        "final": float(curves[:, -1].mean()),
+        "sum_per_run": sums.tolist(),
+    }

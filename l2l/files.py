@@ -1,0 +1,48 @@
+"""Writing files so that nothing is lost or left half-written."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from l2l.errors import L2LError
+
+
+def write(path, write_to):
+    """Create or replace the file at path: write_to(file) fills a temporary file beside it, which is then renamed.
+
+    Raises L2LError where the folder cannot be written; whatever stood at path is then untouched.
+    """
+    path, temporary = Path(path), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            write_to(file)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _refusal(path, error) from None
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def claim(paths, overwrite=False):
+    """Make sure, before long work begins, that these files can be written and that none of them would be lost.
+
+    Raises L2LError where one exists and overwrite is False, or where its folder cannot be written.
+    """
+    for path in map(Path, paths):
+        if path.is_dir():
+            raise L2LError(f"{path} is a folder: name a file")
+        if path.exists() and not overwrite:
+            raise L2LError(f"{path} is already there: add --overwrite to replace it, or name another place")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise _refusal(path, error) from None
+
+
+def _refusal(path, error):
+    return L2LError(f"cannot write {path} ({error.strerror}): choose a folder that can be written to")

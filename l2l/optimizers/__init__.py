@@ -1,0 +1,40 @@
+"""Update rules m, hand-designed and learned, behind one interface:
+
+    phi           = optimizer.init(rng)                 # the rule's own parameters φ, a tree of arrays
+    state         = optimizer.init_state(theta)         # h_0
+    update, state = optimizer(phi, grad, state)         # (g_t, h_{t+1}) = m(∇_t, h_t; φ)
+    theta         = theta + update                      # θ_{t+1} = θ_t + g_t
+
+grad is an array of any shape, update has its shape and precision. A rule is a frozen dataclass whose fields are its
+settings; everything that could be learned is in φ. To add one, write the class and name it here.
+"""
+
+from l2l.optimizers.hand_designed import NAG, SGD, Adam, Momentum, RMSprop
+from l2l.optimizers.learned import LSTM, Linear
+from l2l.errors import L2LError
+from l2l.options import build
+
+OPTIMIZERS = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nag": NAG,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "linear": Linear,
+    "lstm": LSTM,
+}
+
+__all__ = ["LSTM", "NAG", "OPTIMIZERS", "SGD", "Adam", "Linear", "Momentum", "RMSprop", "make_optimizer"]
+
+
+def make_optimizer(name, preset=None, **settings):
+    """The optimizer called `name` with these settings; a preset, where the rule has some, fills in the others.
+
+    Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
+    """
+    if preset is not None:
+        presets = getattr(OPTIMIZERS.get(name), "presets", {})
+        if preset not in presets:
+            raise L2LError(f"optimizer {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
+        settings = {**presets[preset], **settings}
+    return build("optimizer", OPTIMIZERS, name, settings)

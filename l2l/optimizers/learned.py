@@ -1,0 +1,94 @@
+"""Update rules whose parameters φ are learned."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigrad as mg
+from l2l.errors import L2LError
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The smallest learnable rule: g_t = w·∇_t with φ = {w}. Gradient descent with learning rate −w."""
+
+    initial: float = -0.01
+
+    def init(self, rng=None):
+        return {"w": np.asarray(self.initial, np.float64)}
+
+    def init_state(self, theta):
+        return {}
+
+    def __call__(self, phi, grad, state):
+        return mg.astype(phi["w"], grad.dtype) * grad, state
+
+
+def log_sign(grad, p):
+    """The gradient as two numbers of moderate size (Andrychowicz et al. 2016, Appendix A):
+
+        (log|∇|/p, sign ∇) where |∇| ≥ e⁻ᵖ, else (−1, eᵖ·∇)
+
+    grad: (coordinates,); returns (2, coordinates).
+    """
+    magnitude = mg.log(mg.maximum(mg.abs(grad), math.exp(-p))) / p
+    return mg.stack([magnitude, mg.clip(math.exp(p) * grad, -1.0, 1.0)])
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
+    coordinate of θ, with a state of its own for each.
+
+        x = log_sign(∇_t, p), or ∇_t itself      (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)      g_t = scale · (W h_{t+1} + b)
+
+    hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state are float32 unless dtype says
+    otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates).
+    """
+
+    hidden: tuple = (20, 20)
+    preprocess: str = "log-sign"
+    p: float = 10.0
+    scale: float = 0.1
+    dtype: str = "float32"
+
+    presets = {"paper": {"p": 10.0, "scale": 0.1}, "deepmind": {"p": 5.0, "scale": 0.01}}
+    """The settings of the paper (Appendix A, section 3.2), and of the code its authors released."""
+
+    def __post_init__(self):
+        if self.preprocess not in ("log-sign", "none"):
+            raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
+        if not self.hidden or min(self.hidden) < 1:
+            raise L2LError(f"hidden lists the units of each layer, such as (20, 20), not {self.hidden!r}")
+        if not (self.p > 0 and self.scale > 0):
+            raise L2LError(f"p and scale are positive, not {self.p} and {self.scale}")
+
+    def init(self, rng):
+        """Every weight uniform in ±1/√hidden, biases 0, but 1 for the forget gates, which then begin by remembering."""
+        layers, inputs = [], 2 if self.preprocess == "log-sign" else 1
+        for hidden in self.hidden:
+            uniform = self._uniform(rng, hidden)
+            b = np.zeros((4, hidden, 1), self.dtype)
+            b[1] = 1.0
+            layers.append({"W": uniform(4, hidden, inputs), "U": uniform(4, hidden, hidden), "b": b})
+            inputs = hidden
+        return {"layers": layers, "output": {"W": uniform(1, inputs), "b": np.zeros((1, 1), self.dtype)}}
+
+    def _uniform(self, rng, hidden):
+        bound = 1.0 / math.sqrt(hidden)
+        return lambda *shape: rng.uniform(-bound, bound, shape).astype(self.dtype)
+
+    def init_state(self, theta):
+        return [(np.zeros((n, theta.size), self.dtype),) * 2 for n in self.hidden]
+
+    def __call__(self, phi, grad, state):
+        x = mg.reshape(mg.astype(grad, self.dtype), (-1,))
+        x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.expand_dims(x, 0)
+        new_state = []
+        for weights, (h, c) in zip(phi["layers"], state, strict=True):
+            h, c = mg.layers.lstm_cell(weights, x, h, c)
+            new_state.append((h, c))
+            x = h
+        update = self.scale * (phi["output"]["W"] @ x + phi["output"]["b"])
+        return mg.astype(mg.reshape(update, grad.shape), grad.dtype), new_state

@@ -1,0 +1,26 @@
+"""Optimizees: families of functions f that optimizers are trained and compared on.
+
+A problem is a frozen dataclass whose fields are its options, with `sample(rng, split)`, which draws a `Task`, and
+`data`, a line that says what it is made of. To add one, write the class and name it here.
+"""
+
+import numpy as np
+
+from l2l.options import build
+from l2l.problems.mnist import MNIST
+from l2l.problems.synthetic import Quadratic, Simple
+from l2l.problems.task import SPLITS, Task
+
+PROBLEMS = {"simple": Simple, "quadratic": Quadratic, "mnist": MNIST}
+
+__all__ = ["MNIST", "PROBLEMS", "SPLITS", "Quadratic", "Simple", "Task", "draw_task", "make_problem"]
+
+
+def make_problem(name, **settings):
+    """The problem called `name` with these options. Raises L2LError, naming what there is, where one is wrong."""
+    return build("problem", PROBLEMS, name, settings)
+
+
+def draw_task(problem, split, seed, index):
+    """The index-th task of a split: seed, split and index determine it, and no two of them share random numbers."""
+    return problem.sample(np.random.default_rng([seed, SPLITS.index(split), index]), split)

@@ -1,0 +1,60 @@
+"""Classifiers of handwritten digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigrad as mg
+from l2l import data
+from l2l.errors import L2LError
+from l2l.problems.task import Task
+
+ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
+
+
+@dataclass(frozen=True)
+class MNIST:
+    """Cross-entropy of a multilayer perceptron on minibatches of MNIST (Andrychowicz et al. 2016, section 3.2).
+
+    `layers` fully connected hidden layers of `hidden` units, then 10 logits; `batch` images a step, drawn with
+    replacement. θ_0 ~ N(0, 0.01²), weights and biases, as in the released code. Each split draws from images of its
+    own, so an optimizer is compared on images that its meta-training never saw.
+    """
+
+    hidden: int = 20
+    layers: int = 1
+    activation: str = "sigmoid"
+    batch: int = 128
+
+    def __post_init__(self):
+        if self.activation not in ACTIVATIONS:
+            raise L2LError(f"activation is one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
+        if min(self.hidden, self.layers, self.batch) < 1:
+            raise L2LError("hidden, layers and batch are at least 1")
+
+    @property
+    def data(self):
+        return data.mnist().source
+
+    def sample(self, rng, split="train"):
+        images, labels = data.mnist().splits[split]
+        sizes = [784, *[self.hidden] * self.layers, 10]
+        weights = [
+            {"W": rng.normal(scale=0.01, size=(n, m)), "b": rng.normal(scale=0.01, size=m)}
+            for n, m in zip(sizes, sizes[1:], strict=False)
+        ]
+        theta, unravel = mg.tree.ravel(weights)
+        activation = ACTIVATIONS[self.activation]
+
+        def loss(theta, batch):
+            x, label = batch
+            *inner, last = unravel(theta)
+            for layer in inner:
+                x = activation(mg.layers.dense(layer, x))
+            return mg.cross_entropy(mg.layers.dense(last, x), label)
+
+        def next_batch():
+            chosen = rng.integers(len(labels), size=self.batch)
+            return images[chosen].astype(np.float32) / 255, labels[chosen]
+
+        return Task(theta.astype(np.float32), loss, next_batch)

@@ -1,0 +1,48 @@
+"""Optimizees that are made of random numbers alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigrad as mg
+from l2l.errors import L2LError
+from l2l.problems.task import Task
+
+
+@dataclass(frozen=True)
+class Simple:
+    """f(θ) = θ² in one variable, from θ_0 ~ N(0, 1)."""
+
+    data = "random numbers"
+
+    def sample(self, rng, split="train"):
+        return Task(rng.normal(size=1).astype(np.float32), lambda theta, batch: mg.sum(mg.square(theta)))
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """f(θ) = ‖Wθ − y‖², W (dimension × dimension) and y i.i.d. standard normal (Andrychowicz et al. 2016, section 3.1).
+
+    θ_0 ~ N(0, 0.01²), as in the released code; at 0, f is ‖y‖², on average `dimension`. f sums `functions`
+    independent draws, whose coordinates do not meet: one task then trains an optimizer on many functions at once.
+    """
+
+    dimension: int = 10
+    functions: int = 128
+
+    data = "random numbers"
+
+    def __post_init__(self):
+        if self.dimension < 1 or self.functions < 1:
+            raise L2LError(f"dimension and functions are at least 1, not {self.dimension} and {self.functions}")
+
+    def sample(self, rng, split="train"):
+        n, d = self.functions, self.dimension
+        W = rng.normal(size=(n, d, d)).astype(np.float32)
+        y = rng.normal(size=(n, d, 1)).astype(np.float32)
+        theta = rng.normal(scale=0.01, size=n * d).astype(np.float32)
+
+        def loss(theta, batch):
+            return mg.sum(mg.square(W @ theta.reshape((n, d, 1)) - y))
+
+        return Task(theta, loss, functions=n)

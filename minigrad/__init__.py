@@ -1,0 +1,65 @@
+"""minigrad: a small reverse-mode automatic differentiation engine on NumPy. Start with `minigrad/core.py`."""
+
+from minigrad import layers, tree
+from minigrad.core import (
+    EscapedVarError,
+    SecondDerivativeError,
+    Var,
+    grad,
+    known_gradient,
+    primitive,
+    primitives,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+from minigrad.ops.elementwise import (
+    abs,
+    add,
+    astype,
+    clip,
+    cos,
+    divide,
+    exp,
+    expm1,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    softplus,
+    sqrt,
+    square,
+    subtract,
+    tanh,
+    where,
+)
+from minigrad.ops.linalg import dot, matmul, outer
+from minigrad.ops.nn import cross_entropy, log_softmax
+from minigrad.ops.reduce import logsumexp, max, mean, min, norm, sum, var
+from minigrad.ops.shape import (
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    getitem,
+    moveaxis,
+    pad,
+    ravel,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    take,
+    take_along_axis,
+    transpose,
+)
+from minigrad.testing import GradientError, check_gradients
+
+__all__ = [name for name in dir() if not name.startswith("_") and name not in ("core", "ops", "structure")]

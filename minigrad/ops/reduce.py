@@ -1,0 +1,136 @@
+"""Reductions over any axis: None for all, an integer or a tuple. keepdims as in NumPy."""
+
+import math
+
+import numpy as np
+
+from minigrad.core import primitive
+from minigrad.ops.elementwise import exp, where
+from minigrad.ops.shape import broadcast_to, reshape
+
+
+def _samples(r):
+    x = r.normal(size=(2, 3, 4))
+    return [(x,), (x, 1), (x, (0, -1)), (x, -2, True), (r.normal(size=()),), (r.normal(size=5), 0)]
+
+
+def _distinct(r):
+    """Samples for functions with a kink where two elements are equal."""
+    x = r.permutation(np.linspace(-3.0, 3.0, 24)).reshape(2, 3, 4)
+    return [(x,), (x, 1), (x, (0, -1)), (x, -2, True), (r.normal(size=()),), (x[0, 0], 0)]
+
+
+def _kept(shape, axis):
+    """The shape with the reduced axes kept as 1."""
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    reduced = {a % len(shape) for a in axes}
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def _count(shape, axis):
+    return math.prod(shape) // max_(math.prod(_kept(shape, axis)), 1)
+
+
+def _spread(y, shape, axis):
+    """Broadcast a reduced array back over the axes it lost."""
+    return broadcast_to(reshape(y, _kept(shape, axis)), shape)
+
+
+max_ = max  # the builtin, before this module defines the reduction
+
+
+def _sum_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    return lambda g: _spread(g, shape, axis)
+
+
+@primitive(samples=lambda r: [*_samples(r), (r.normal(size=(2, 0)), 1)], rule=_sum_rule)
+def sum(x, /, axis=None, keepdims=False):
+    """Σ x over axis.
+
+    VJP: g, repeated over axis.
+    """
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+def _mean_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    return lambda g: _spread(g / _count(shape, axis), shape, axis)
+
+
+@primitive(samples=_samples, rule=_mean_rule)
+def mean(x, /, axis=None, keepdims=False):
+    """(Σ x)/n over axis, n the number of elements averaged.
+
+    VJP: g/n, repeated over axis.
+    """
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def _extremum_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    hit = x == _spread(y, shape, axis)
+    share = hit / np.sum(hit, axis=axis, keepdims=True, dtype=y.dtype)
+    return lambda g: _spread(g, shape, axis) * share
+
+
+@primitive(samples=_distinct, rule=_extremum_rule)
+def max(x, /, axis=None, keepdims=False):
+    """max x over axis.
+
+    VJP: g to the largest element, in equal shares where several are.
+    """
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(samples=_distinct, rule=_extremum_rule)
+def min(x, /, axis=None, keepdims=False):
+    """min x over axis.
+
+    VJP: g to the smallest element, in equal shares where several are.
+    """
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def _logsumexp_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    return lambda g: _spread(g, shape, axis) * exp(x - _spread(y, shape, axis))
+
+
+@primitive(samples=_samples, rule=_logsumexp_rule)
+def logsumexp(x, /, axis=None, keepdims=False):
+    """y = log Σ eˣ over axis, shifted by the largest x so that it cannot overflow.
+
+    VJP: g·e^(x − y).
+    """
+    top = np.max(x, axis=axis, keepdims=True)
+    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, tuple(range(y.ndim)) if axis is None else axis)
+
+
+def _var_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    return lambda g: _spread(g * (2.0 / _count(shape, axis)), shape, axis) * (x - mean(x, axis, True))
+
+
+@primitive(samples=_samples, rule=_var_rule)
+def var(x, /, axis=None, keepdims=False):
+    """(Σ (x − mean x)²)/n over axis: the variance of a population, not the n − 1 estimate.
+
+    VJP: 2·g·(x − mean x)/n.
+    """
+    return np.var(x, axis=axis, keepdims=keepdims)
+
+
+def _norm_rule(y, x, axis=None, keepdims=False):
+    shape = x.shape
+    return lambda g: _spread(g / where(y == 0, 1.0, y), shape, axis) * x
+
+
+@primitive(samples=_samples, rule=_norm_rule)
+def norm(x, /, axis=None, keepdims=False):
+    """y = √(Σ x²) over axis, the Euclidean length.
+
+    VJP: g·x/y, 0 where y = 0.
+    """
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))

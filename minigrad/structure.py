@@ -1,0 +1,41 @@
+"""Trees: any nesting of dict, list and tuple whose leaves are arrays. One argument can then hold all parameters.
+
+`minigrad.tree` is the public face of this; it adds `ravel`, which needs primitives, while core.py needs `flatten`.
+"""
+
+
+def flatten(tree):
+    """The leaves of tree in order, and the function that rebuilds the structure from as many leaves.
+
+    Dictionaries are read in sorted key order, so equal dictionaries flatten equally. None is an empty tree.
+    Raises TypeError for any other container, and for dictionary keys that are not strings.
+    """
+    if isinstance(tree, dict):
+        if not all(isinstance(key, str) for key in tree):
+            raise TypeError(f"the keys of a tree are strings, this one has {list(tree)!r}")
+        keys = sorted(tree)
+        return _flatten_items([tree[key] for key in keys], lambda items: dict(zip(keys, items, strict=True)))
+    if type(tree) in (list, tuple):
+        return _flatten_items(tree, type(tree))
+    if tree is None:
+        return [], lambda leaves: None
+    if isinstance(tree, (set, frozenset, str, bytes)) or hasattr(tree, "_fields") or hasattr(tree, "__next__"):
+        raise TypeError(f"a {type(tree).__name__} cannot be part of a tree: use dict, list or tuple of arrays")
+    return [tree], lambda leaves: leaves[0]
+
+
+def _flatten_items(items, build):
+    parts = [flatten(item) for item in items]
+    counts = [len(leaves) for leaves, _ in parts]
+
+    def rebuild(leaves):
+        rest = iter(leaves)
+        return build([part([next(rest) for _ in range(n)]) for (_, part), n in zip(parts, counts, strict=True)])
+
+    return [leaf for leaves, _ in parts for leaf in leaves], rebuild
+
+
+def map(f, tree):
+    """The tree with f applied to every leaf."""
+    leaves, rebuild = flatten(tree)
+    return rebuild([f(leaf) for leaf in leaves])

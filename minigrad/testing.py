@@ -1,0 +1,70 @@
+"""The gradient checker: what the tests, the lessons and users rely on."""
+
+import numpy as np
+
+from minigrad import tree
+from minigrad.core import vjp
+from minigrad.ops.shape import reshape
+
+# The central difference of sixth order, Σ w·(f(x + khv) − f(x − khv))/h. Its error is O(h⁶): with h = 1e-2 truncation
+# (about 1e-13) and rounding (about 1e-14) both lie far below the tolerance.
+_STENCIL = ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))
+
+
+class GradientError(AssertionError):
+    """A gradient does not agree with finite differences."""
+
+
+def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, seed=0):
+    """Compare the derivatives of f at args with finite differences along random directions, up to `order`.
+
+    For a random cotangent u and direction v, (uᵀ ∂f/∂x)·v must equal the central difference of uᵀf along v; at order 2
+    the same is asked of the function (x, u) ↦ uᵀ ∂f/∂x. All float arrays in args (trees, too) are differentiated, in
+    float64; Python numbers, integers and booleans are constants. f has to be smooth within 3·step of args.
+
+    Raises GradientError where the two differ by more than `tolerance` relative to the larger of the numeric value, the
+    gradient's norm and 1, and ValueError where args hold nothing to differentiate.
+    """
+    leaves, rebuild = tree.flatten(args)
+    floats = [
+        i for i, leaf in enumerate(leaves) if isinstance(leaf, (np.ndarray, np.floating)) and leaf.dtype.kind == "f"
+    ]
+    x, unravel = tree.ravel([leaves[i].astype(np.float64) for i in floats])
+    if not x.size and not floats:
+        raise ValueError("nothing to differentiate: pass at least one argument that is, or holds, a float array")
+
+    def of_vector(vector):
+        full = list(leaves)
+        for i, leaf in zip(floats, unravel(vector), strict=True):
+            full[i] = leaf
+        return f(*rebuild(full))
+
+    rng = np.random.default_rng(seed)
+    for level in range(1, order + 1):
+        value, pullback = vjp(of_vector, x)
+        u = rng.normal(size=value.shape)
+        gradient = pullback(u)
+        for _ in range(directions):
+            v = rng.normal(size=x.shape)
+            v /= max(1.0, np.linalg.norm(v))
+            numeric = _directional(lambda x, u=u, f=of_vector: np.sum(u * f(x)), x, v, step)
+            exact = gradient @ v
+            if not abs(numeric - exact) <= tolerance * max(1.0, abs(numeric), np.linalg.norm(gradient)):
+                raise GradientError(
+                    f"order {level}: the gradient along a random direction is {exact:.12g}, "
+                    f"finite differences give {numeric:.12g}"
+                )
+        of_vector, x = _with_cotangent(of_vector, x, u), np.concatenate([x, u.ravel()])
+
+
+def _directional(f, x, v, step):
+    return sum(w / step * (f(x + k * step * v) - f(x - k * step * v)) for k, w in _STENCIL)
+
+
+def _with_cotangent(f, x, u):
+    """The function (x, u) ↦ uᵀ ∂f/∂x of one vector that holds both."""
+
+    def pulled(both):
+        return vjp(f, both[: x.size])[1](reshape(both[x.size :], u.shape))
+
+    return pulled

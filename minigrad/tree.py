@@ -1,0 +1,32 @@
+"""Trees of arrays (dict, list, tuple) and their one-vector form."""
+
+import math
+
+import numpy as np
+
+from minigrad.ops.shape import concatenate, reshape
+from minigrad.structure import flatten, map
+
+__all__ = ["flatten", "map", "ravel"]
+
+
+def ravel(tree):
+    """All leaves of tree as one vector, and the function that cuts such a vector back into the tree.
+
+    Both directions are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype
+    of the vector that it is given. Raises ValueError where that vector has another length.
+    """
+    leaves, rebuild = flatten(tree)
+    leaves = [leaf if hasattr(leaf, "shape") else np.asarray(leaf) for leaf in leaves]
+    shapes = [leaf.shape for leaf in leaves]
+    ends = np.cumsum([math.prod(shape) for shape in shapes], dtype=int).tolist()
+    total = ends[-1] if ends else 0
+
+    def unravel(vector):
+        if vector.shape != (total,):
+            raise ValueError(f"this tree is a vector of shape ({total},), not {vector.shape}")
+        starts = [0, *ends]
+        pieces = [vector[a:b] for a, b in zip(starts, ends, strict=False)]
+        return rebuild([reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])
+
+    return (concatenate([reshape(leaf, (-1,)) for leaf in leaves]) if leaves else np.zeros(0)), unravel
