@@ -1,4 +1,4 @@
-"""Problems and optimizers are dataclasses, and their fields are their options: one place reads, checks and lists them."""
+"""Problems and optimizers are dataclasses whose fields are their options: one place reads, checks and lists them."""
 
 import dataclasses
 

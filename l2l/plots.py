@@ -12,7 +12,7 @@ STYLES = ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))]
 
 
 def curves(path, results, title):
-    """Loss against step for every entry of `compare`'s results: the mean, and the 10th to 90th percentile of the runs."""
+    """Loss against step for each of `compare`'s results: the mean, and the 10th to 90th percentile of the runs."""
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -61,5 +61,3 @@ from minigrad.ops.shape import (
     transpose,
 )
 from minigrad.testing import GradientError, check_gradients
-
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("core", "ops", "structure")]

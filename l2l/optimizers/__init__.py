@@ -9,9 +9,9 @@ grad is an array of any shape, update has its shape and precision. A rule is a f
 settings; everything that could be learned is in φ. To add one, write the class and name it here.
 """
 
+from l2l.errors import L2LError
 from l2l.optimizers.hand_designed import NAG, SGD, Adam, Momentum, RMSprop
 from l2l.optimizers.learned import LSTM, Linear
-from l2l.errors import L2LError
 from l2l.options import build
 
 OPTIMIZERS = {

@@ -33,7 +33,7 @@ def _matmul_samples(r):
 
 @primitive(samples=_matmul_samples, rule=_matmul_rule)
 def matmul(x, y, /):
-    """x @ y over the last two axes, broadcasting the others; a vector counts as a row on the left, a column on the right.
+    """x @ y over the last two axes, broadcasting the others; a vector x counts as a row, a vector y as a column.
 
     VJP: g @ yᵀ; xᵀ @ g.
     """
