@@ -46,7 +46,7 @@ def _demo(options):
     files.claim([saved, table, figure], options.overwrite)
     print(f"data: {problem.data}")
     start = time.perf_counter()
-    phi = _train_and_save(problem, optimizer, saved, options, episodes=options.episodes)
+    phi = _train_and_save(problem, optimizer, saved, options, episodes=options.episodes, steps=options.steps)
     entries = {"lstm": (optimizer, phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
     results = _race(problem, entries, options)
     _write_results(table, problem, results, options)
@@ -123,7 +123,7 @@ def _train_and_save(problem, optimizer, path, options, log=None, **settings):
         def report(training):
             save(training)
             bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
-            bar.update()
+            bar.update(len(training.history) - bar.n)
 
         try:
             return train(problem, optimizer, seed=options.seed, report=report, **settings).phi
@@ -243,9 +243,11 @@ def _parser():
 
     demo = commands.add_parser("demo", help="learn an optimizer on MNIST and race it (what runs without a command)")
     demo.add_argument("--episodes", type=_whole, default=25)
+    demo.add_argument("--steps", type=_whole, default=100)
+    demo.add_argument("--repeats", type=_whole, default=20, help="test runs (20)")
     demo.add_argument("--out", default="runs/demo", metavar="DIR")
     _add_common(demo)
-    demo.set_defaults(run=_demo, steps=100, repeats=20)
+    demo.set_defaults(run=_demo)
 
     trainer = commands.add_parser("train", help="meta-train an optimizer")
     for leaf in _add_problems(trainer):

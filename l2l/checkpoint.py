@@ -56,7 +56,7 @@ def read(path):
     if not Path(path).is_file():
         raise OptimizerFileError(f"there is no file {path}: make one with `python -m l2l train PROBLEM --out DIR`")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(str(arrays.pop("header")))
         if header["format"] != FORMAT:

@@ -44,7 +44,8 @@ def train(
 
     An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
     one step of Adam on φ. Before the first and after every `validate_every`-th episode φ is frozen and judged on
-    validation tasks; the best one is kept. report, where given, is called with the Training after every episode.
+    validation tasks; the best one is kept. report, where given, is called with the Training before the first and
+    after every episode.
 
     Raises L2LError for settings that cannot work, DivergenceError where the meta-loss stops being finite: what was
     reported until then stands.
@@ -57,6 +58,8 @@ def train(
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])
     training = Training(phi)
     _validate(training, problem, optimizer, phi, 0, steps, seed, validation_tasks)
+    if report:
+        report(training)
     for episode in range(1, episodes + 1):
         task = draw_task(problem, "train", seed, episode)
         theta, state, losses = task.theta, optimizer.init_state(task.theta), []
@@ -67,7 +70,8 @@ def train(
                 total, *reached = unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
                 return total, mg.stop_gradient(reached)  # the next unroll starts from constants
 
-            (total, (theta, state, part)), gradient = mg.value_and_grad(meta_loss, has_aux=True)(phi)
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below, and said more clearly
+                (total, (theta, state, part)), gradient = mg.value_and_grad(meta_loss, has_aux=True)(phi)
             flat, unravel = mg.tree.ravel(phi)
             meta_gradient = mg.tree.ravel(gradient)[0]
             if not (np.isfinite(total) and np.isfinite(meta_gradient).all()):

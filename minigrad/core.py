@@ -317,7 +317,7 @@ def stop_gradient(x):
 
 
 def _known_gradient(value, x, g, /):
-    return value
+    return np.asarray(value)[()]
 
 
 _attach = traced(_known_gradient, lambda out, value, x, g: (None, lambda c: c * g, None))

@@ -1,0 +1,50 @@
+"""Shared by all tests: no network, and a small data set of its own."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def write_idx(path, values):
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wb") as file:
+        file.write(header + values.tobytes())
+
+
+def write_digits(folder, train=240, test=60):
+    """Four official-looking MNIST files: ten fixed prototypes with noise, so that they can be learned."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 256, (10, 28, 28))
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, n in (("train", train), ("t10k", test)):
+        labels = rng.integers(10, size=n).astype(np.uint8)
+        images = np.clip(prototypes[labels] + rng.normal(scale=40, size=(n, 28, 28)), 0, 255).astype(np.uint8)
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_digits(folder / "mnist")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _offline_digits(monkeypatch, digits_folder):
+    monkeypatch.setenv("L2L_DATA", str(digits_folder))
+
+
+def pytest_generate_tests(metafunc):
+    """A test that asks for `case` runs once for every sample of every registered primitive."""
+    if "case" in metafunc.fixturenames:
+        cases = [
+            pytest.param((primitive, sample), id=f"{name}-{i}")
+            for name, primitive in mg.primitives.items()
+            for i, sample in enumerate(primitive.samples(np.random.default_rng(0)))
+        ]
+        metafunc.parametrize("case", cases)

@@ -1,0 +1,126 @@
+"""Saved optimizers, and files that nothing is lost in."""
+
+import json
+
+import numpy as np
+import pytest
+
+import l2l
+import minigrad as mg
+from l2l import checkpoint, files
+from l2l.errors import L2LError, OptimizerFileError
+from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_save_and_load_are_inverse(tmp_path, name):
+    optimizer = make_optimizer(name)
+    phi = optimizer.init(np.random.default_rng(0))
+    l2l.save(tmp_path / "o.npz", optimizer, phi, seed=3)
+    loaded, loaded_phi = l2l.load(tmp_path / "o.npz")
+    assert loaded == optimizer
+    for a, b in zip(mg.tree.flatten(phi)[0], mg.tree.flatten(loaded_phi)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+    assert checkpoint.read(tmp_path / "o.npz")[0]["notes"] == {"seed": 3}
+
+
+def saved(tmp_path, **changes):
+    """A saved small LSTM whose arrays are then replaced by `changes`."""
+    path = tmp_path / "o.npz"
+    optimizer = LSTM(hidden=(3,))
+    l2l.save(path, optimizer, optimizer.init(np.random.default_rng(0)))
+    with np.load(path) as archive:
+        arrays = {**archive, **{name.replace("__", "."): value for name, value in changes.items()}}
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    return path
+
+
+def header(**changes):
+    settings = {"hidden": [3], "preprocess": "log-sign", "p": 10.0, "scale": 0.1, "dtype": "float32"}
+    return np.array(json.dumps({"format": checkpoint.FORMAT, "optimizer": "lstm", "settings": settings, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"header": None}, "damaged or not an optimizer"),
+        ({"header": np.array("{")}, "damaged or not an optimizer"),
+        ({"header": np.array(3)}, "damaged or not an optimizer"),
+        ({"header": header(format="other-9")}, "damaged or not an optimizer"),
+        ({"header": header(optimizer="none")}, "unusable settings.*no optimizer 'none'"),
+        ({"header": header(settings={"p": "x"})}, "unusable settings.*takes a number"),
+        ({"header": header(settings=[1])}, "unusable settings"),
+        ({"header": header(settings={"hidden": [4]})}, r"settings ask for float32 of shape \(4, 4, 4\)"),
+        ({"phi__output__W": None}, "phi.output.W is missing"),
+        ({"phi__output__W": np.zeros((3, 1), "f")}, r"phi.output.W is float32 of shape \(3, 1\).*\(1, 3\)"),
+        ({"phi__output__W": np.zeros((1, 3), "d")}, "phi.output.W is float64"),
+        ({"phi__output__W": np.full((1, 3), np.nan, "f")}, "not finite"),
+    ],
+)
+def test_file_that_does_not_fit_its_settings_is_refused(tmp_path, changes, message):
+    with pytest.raises(OptimizerFileError, match=message):
+        l2l.load(saved(tmp_path, **changes))
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    path = saved(tmp_path, phi__output__W=np.array([print], object))
+    with pytest.raises(OptimizerFileError, match="damaged"):
+        l2l.load(path)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, 0.5, 0.99])
+def test_truncated_file_is_refused(tmp_path, keep):
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
+    with pytest.raises(OptimizerFileError, match="damaged"):
+        l2l.load(path)
+
+
+def test_foreign_and_missing_files_are_refused(tmp_path):
+    np.save(tmp_path / "array.npy", np.ones(3))
+    with pytest.raises(OptimizerFileError, match="damaged or not"):
+        l2l.load(tmp_path / "array.npy")
+    with pytest.raises(OptimizerFileError, match=r"there is no file.*train PROBLEM"):
+        l2l.load(tmp_path / "missing.npz")
+    with pytest.raises(OptimizerFileError, match="there is no file"):
+        l2l.load(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ writing
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(file):
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write(path, fail)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_text() == "old"
+
+
+def test_write_makes_the_folder(tmp_path):
+    files.write(tmp_path / "a" / "b" / "file", lambda file: file.write(b"x"))
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("use", [lambda path: files.write(path, lambda file: None), lambda path: files.claim([path])])
+def test_place_that_cannot_be_written_is_named(tmp_path, use):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(L2LError, match=r"cannot write .*file/below.*choose a folder"):
+        use(tmp_path / "file" / "below")
+
+
+def test_claim_refuses_what_is_there_unless_told_to_overwrite(tmp_path):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(L2LError, match=r"file is already there.*--overwrite"):
+        files.claim([tmp_path / "new", tmp_path / "file"])
+    files.claim([tmp_path / "file"], overwrite=True)
+    with pytest.raises(L2LError, match="is a folder"):
+        files.claim([tmp_path], overwrite=True)

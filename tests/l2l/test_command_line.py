@@ -1,0 +1,198 @@
+"""The command line, as a user meets it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import l2l
+from l2l.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["quadratic", "--dimension", "3", "--functions", "2", "--steps", "4"]
+
+
+@pytest.fixture
+def trained(tmp_path):
+    path = tmp_path / "trained"
+    main(["train", *QUICK, "--episodes", "2", "--unroll", "2", "--out", str(path)])
+    return path / "optimizer.npz"
+
+
+def error_of(arguments, capsys):
+    """The one line on standard error of a call that must exit with 2."""
+    capsys.readouterr()
+    try:
+        code = main(arguments)
+    except SystemExit as exit:
+        code = exit.code
+    assert code == 2
+    line = [line for line in capsys.readouterr().err.splitlines() if line.startswith("l2l: ")]
+    assert len(line) == 1
+    return line[0]
+
+
+def test_without_a_command_the_demo_runs(tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert main(["--episodes", "1", "--steps", "4", "--repeats", "2", "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {"curves.png", "results.json", "optimizer.npz"}
+    printed = capsys.readouterr().out
+    assert "data: MNIST from L2L_DATA, 300 digits" in printed
+    assert re.search(r"^lstm +learned +\d", printed, re.MULTILINE)
+    assert str(out) in printed
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert l2l.load(out / "optimizer.npz")[0] == l2l.make_optimizer("lstm", preset="paper")
+    assert set(json.loads((out / "results.json").read_text())["optimizers"]) == {
+        *("lstm", "sgd", "momentum", "nag", "rmsprop", "adam")
+    }
+
+
+def test_second_run_in_the_same_place_changes_nothing_and_asks(tmp_path, capsys, trained):
+    before = trained.read_bytes()
+    arguments = ["train", *QUICK, "--episodes", "1", "--out", str(trained.parent)]
+    assert "--overwrite" in error_of(arguments, capsys)
+    assert trained.read_bytes() == before
+    assert main([*arguments, "--seed", "1", "--overwrite"]) == 0
+    assert trained.read_bytes() != before
+
+
+def test_training_log_holds_the_settings_and_every_episode(trained):
+    log = json.loads((trained.parent / "log.json").read_text())
+    assert [record["episode"] for record in log["history"]] == [1, 2]
+    assert log["problem"] == {"name": "quadratic", "dimension": 3, "functions": 2}
+    assert log["seed"] == 0
+
+
+def test_compare_writes_the_promised_json(tmp_path, trained):
+    path = tmp_path / "r.json"
+    arguments = ["compare", *QUICK, "--optimizers", f"mine={trained},adam,sgd:learning_rate=0.01"]
+    assert main([*arguments, "--repeats", "3", "--seed", "5", "--json", str(path)]) == 0
+    result = json.loads(path.read_text())
+    assert {key: result[key] for key in ("problem", "seed", "steps", "repeats", "data")} == {
+        "problem": "quadratic",
+        "seed": 5,
+        "steps": 4,
+        "repeats": 3,
+        "data": "random numbers",
+    }
+    assert result["settings"] == {"dimension": 3, "functions": 2}
+    assert list(result["optimizers"]) == ["mine", "adam", "sgd:learning_rate=0.01"]
+    for row in result["optimizers"].values():
+        assert len(row["loss_mean"]) == len(row["loss_sem"]) == 4
+        assert len(row["sum_per_run"]) == 3
+        assert row["sum"] == pytest.approx(np.sum(row["loss_mean"]), rel=1e-12)
+        assert row["final"] == row["loss_mean"][-1]
+    assert result["optimizers"]["mine"]["learning_rate"] is None
+    assert result["optimizers"]["sgd:learning_rate=0.01"]["learning_rate"] == 0.01
+
+
+def test_same_call_gives_the_same_bits(tmp_path):
+    outputs = []
+    for name in ("a", "b"):
+        out = tmp_path / name
+        main(["train", *QUICK, "--episodes", "2", "--seed", "3", "--out", str(out)])
+        entries = f"lstm={out / 'optimizer.npz'},adam"
+        main(["compare", *QUICK, "--optimizers", entries, "--repeats", "2", "--json", str(out / "r.json")])
+        outputs.append(((out / "optimizer.npz").read_bytes(), (out / "r.json").read_bytes()))
+    assert outputs[0][1] == outputs[1][1]
+    a, b = (np.load(tmp_path / name / "optimizer.npz") for name in "ab")
+    assert all(np.array_equal(a[key], b[key]) for key in a.files)
+
+
+def test_exact_mode_trains(tmp_path):
+    assert main(["train", *QUICK, "--episodes", "1", "--second-derivatives", "--out", str(tmp_path)]) == 0
+
+
+def test_optimizer_options_are_given_after_colons(tmp_path):
+    arguments = ["train", "simple", "--optimizer", "lstm:hidden=4-3:preset=deepmind:p=6", "--episodes", "1"]
+    assert main([*arguments, "--steps", "2", "--out", str(tmp_path)]) == 0
+    assert l2l.load(tmp_path / "optimizer.npz")[0] == l2l.optimizers.LSTM(hidden=(4, 3), p=6.0, scale=0.01)
+
+
+@pytest.mark.parametrize(("command", "some"), [("problems", "mnist"), ("optimizers", "lstm")])
+def test_lists_have_a_line_each_with_options(command, some, capsys):
+    assert main([command]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(some))
+    assert "hidden=20" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "invalid choice: 'trian'"),
+        (["train", "mnits", "--out", "x"], "invalid choice: 'mnits'.*mnist"),
+        (["train", "mnist"], "required: --out"),
+        (["train", "mnist", "--out", "x", "--widht", "3"], "unrecognized arguments: --widht"),
+        (["train", "mnist", "--out", "x", "--hidden", "many"], "'hidden' takes a whole number"),
+        (["train", "mnist", "--out", "x", "--steps", "0"], "--steps.*at least 1"),
+        (["train", "mnist", "--out", "x", "--meta-lr", "-1"], "--meta-lr.*positive"),
+        (["train", "mnist", "--out", "x", "--seed", "-1"], "--seed.*0 or more"),
+        (["train", "mnist", "--out", "x", "--optimizer", "adma"], "no optimizer 'adma'.*adam"),
+        (["train", "mnist", "--out", "x", "--optimizer", "adam:beta1"], "NAME:OPTION=VALUE"),
+        (["train", "mnist", "--out", "x", "--optimizer", "adam:beta=1"], "no option 'beta'.*beta1"),
+        (["compare", "simple", "--optimizers", "lstm=missing.npz"], "no file missing.npz"),
+        (["compare", "simple", "--optimizers", "lstm"], "trained first.*lstm=PATH"),
+        (["compare", "simple", "--optimizers", "adam,adam"], "twice"),
+        (["compare", "simple", "--optimizers", ""], "no optimizer ''"),
+        (["compare", "simple", "--optimizers", "sgd:learning_rate=9", "--steps", "200"], "not finite.*learning rate"),
+        (["compare", "simple", "--optimizers", "sgd", "--json", "/dev/null/r.json"], "cannot write /dev/null/r.json"),
+        (["train", "simple", "--out", "/dev/null/x"], "cannot write /dev/null/x"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_fix(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(message, error_of(arguments, capsys))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_optimizer_file_is_one_line(trained, capsys):
+    trained.write_bytes(trained.read_bytes()[:200])
+    assert "damaged" in error_of(["compare", "simple", "--optimizers", f"x={trained}"], capsys)
+
+
+def test_diverging_training_keeps_what_it_had(tmp_path, capsys):
+    arguments = [
+        "train",
+        "simple",
+        "--optimizer",
+        "linear",
+        "--meta-lr",
+        "1e9",
+        "--unroll",
+        "50",
+        "--out",
+        str(tmp_path),
+    ]
+    assert "lower the meta learning rate" in error_of(arguments, capsys)
+    optimizer, phi = l2l.load(tmp_path / "optimizer.npz")
+    assert phi["w"] == optimizer.initial
+
+
+def test_interrupted_training_keeps_the_best_and_says_where(tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "l2l", "train", *QUICK, "--episodes", "100000", "--out", str(out)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 60
+    while not (out / "log.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"the best optimizer so far is in {out / 'optimizer.npz'}" in errors
+    assert "Traceback" not in errors
+    l2l.load(out / "optimizer.npz")
+
+
+def test_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "l2l", "problems"], cwd=ROOT, capture_output=True, text=True, env={**os.environ}
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("simple")

@@ -1,0 +1,177 @@
+"""Optimizees: their values, their randomness and their gradients."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from l2l import data
+from l2l.errors import DataError, L2LError
+from l2l.problems import MNIST, PROBLEMS, Quadratic, draw_task, make_problem
+from tests.conftest import write_digits, write_idx
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_same_seed_same_task_and_other_index_another(name):
+    problem = make_problem(name)
+    first, again, other = (draw_task(problem, "train", 3, i) for i in (0, 0, 1))
+    batch = first.next_batch()
+    assert first.loss(first.theta, batch) == again.loss(again.theta, again.next_batch())
+    assert not np.array_equal(first.theta, other.theta)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_loss_and_gradient_are_float32_and_two_derivatives_are_right(name):
+    task = draw_task(make_problem(name), "train", 0, 0)
+    batch = task.next_batch()
+    value, gradient = mg.value_and_grad(task.loss)(task.theta, batch)
+    assert (value.dtype, gradient.dtype, gradient.shape) == (np.float32, np.float32, task.theta.shape)
+
+
+def test_quadratic_is_the_sum_of_independent_functions():
+    task = draw_task(Quadratic(dimension=4, functions=3), "train", 0, 0)
+    theta = np.random.default_rng(0).normal(size=12)
+    gradient = mg.grad(task.loss)(theta, None)
+    moved = theta.copy()
+    moved[:4] += 1.0
+    np.testing.assert_array_equal(mg.grad(task.loss)(moved, None)[4:], gradient[4:])
+    assert task.functions == 3
+
+
+def test_quadratic_starts_at_the_dimension_on_average():
+    losses = [
+        task.loss(task.theta, None) / task.functions for task in [draw_task(Quadratic(functions=512), "train", 0, 0)]
+    ]
+    assert np.mean(losses) == pytest.approx(10.0, abs=0.8)
+
+
+@pytest.mark.parametrize(("hidden", "layers", "size"), [(20, 1, 15_910), (5, 3, 4_045)])
+def test_mnist_network_has_the_expected_number_of_coordinates(hidden, layers, size):
+    assert draw_task(MNIST(hidden=hidden, layers=layers), "train", 0, 0).theta.shape == (size,)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
+def test_mnist_gradient_agrees_with_finite_differences(activation):
+    task = draw_task(MNIST(hidden=3, layers=2, activation=activation, batch=4), "train", 0, 0)
+    batch = task.next_batch()
+    theta = np.random.default_rng(0).normal(scale=0.5, size=task.theta.shape)
+    mg.check_gradients(lambda t: task.loss(t, batch), theta, step=1e-4, tolerance=1e-6)
+
+
+def test_mnist_loss_starts_at_guessing():
+    task = draw_task(MNIST(), "train", 0, 0)
+    assert task.loss(task.theta, task.next_batch()) == pytest.approx(np.log(10), abs=0.05)
+
+
+def test_splits_share_no_image():
+    splits = data.mnist().splits
+    rows = {name: {image.tobytes() for image in images} for name, (images, _) in splits.items()}
+    assert not rows["train"] & rows["validation"]
+    assert not rows["train"] & rows["test"]
+    assert not rows["validation"] & rows["test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("mnits", {}, "no problem 'mnits'.*simple.*mnist"),
+        ("mnist", {"width": 3}, "no option 'width'.*hidden"),
+        ("mnist", {"hidden": 2.5}, "whole number"),
+        ("mnist", {"hidden": 0}, "at least 1"),
+        ("mnist", {"activation": "step"}, "sigmoid"),
+        ("quadratic", {"dimension": 0}, "at least 1"),
+        ("simple", {"x": 1}, "it has: none"),
+    ],
+)
+def test_wrong_problem_settings_name_the_right_ones(name, settings, message):
+    with pytest.raises(L2LError, match=message):
+        make_problem(name, **settings)
+
+
+# ------------------------------------------------------------------------------------------ data
+
+
+def test_l2l_data_comes_first_and_is_named():
+    assert data.mnist().source == "MNIST from L2L_DATA, 300 digits"
+    assert {name: len(labels) for name, (_, labels) in data.mnist().splits.items()} == {
+        "train": 220,
+        "validation": 20,
+        "test": 60,
+    }
+
+
+def test_unpacked_files_are_read_too(tmp_path):
+    values = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    write_idx(tmp_path / "plain", values)
+    np.testing.assert_array_equal(data.read_idx(tmp_path / "plain"), values)
+
+
+@pytest.fixture
+def _no_download(monkeypatch):
+    def refuse(name):
+        raise OSError("no network")
+
+    monkeypatch.setattr(data, "_fetch", refuse)
+
+
+@pytest.mark.usefixtures("_no_download")
+def test_without_network_the_embedded_digits_are_used(monkeypatch):
+    monkeypatch.delenv("L2L_DATA")
+    digits = data._mnist.__wrapped__(None)
+    assert digits.source == "MNIST, 5,000 embedded digits"
+    images, labels = digits.splits["train"]
+    assert images.shape == (3000, 784)
+    assert images.max() == 255
+    assert set(np.unique(labels)) == set(range(10))
+
+
+def test_download_is_used_where_there_is_one(monkeypatch, digits_folder):
+    monkeypatch.setattr(data, "_fetch", lambda name: digits_folder / "mnist" / name)
+    assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+
+
+def test_l2l_data_that_is_no_folder_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("L2L_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"nowhere is not a folder"):
+        data.mnist()
+
+
+def broken(tmp_path, name, content):
+    write_digits(tmp_path / "mnist")
+    path = tmp_path / "mnist" / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no train-labels"),
+        (b"", "train-labels.*(cannot be read|not an IDX)"),
+        (b"\x1f\x8b\x08\x00garbage", "train-labels.*cannot be read"),
+        (b"hello world", "train-labels.*cannot be read"),
+    ],
+)
+def test_damaged_digits_are_named(monkeypatch, tmp_path, content, message):
+    monkeypatch.setenv("L2L_DATA", broken(tmp_path, "train-labels-idx1-ubyte.gz", content))
+    with pytest.raises(DataError, match=message):
+        data.mnist()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\0\0\x08", "not an IDX"), (b"\0\0\x08\x01\0\0\0\x05abc", r"3 values.*\(5,\)"), (b"\0\0\x0d\x01", "not an IDX")],
+)
+def test_damaged_idx_is_named(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        data.read_idx(tmp_path / "file")
+
+
+def test_files_that_do_not_fit_each_other_are_refused(monkeypatch, tmp_path):
+    write_digits(tmp_path / "mnist")
+    write_idx(tmp_path / "mnist" / "train-labels-idx1-ubyte.gz", np.zeros(7, np.uint8))
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="one label"):
+        data.mnist()

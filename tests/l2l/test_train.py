@@ -1,0 +1,192 @@
+"""Meta-training and comparing."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import l2l
+import minigrad as mg
+from l2l import evaluate
+from l2l.errors import DivergenceError, L2LError
+from l2l.optimizers import LSTM, make_optimizer
+from l2l.problems import Quadratic, Simple, Task
+
+TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
+SMALL = {"episodes": 4, "steps": 10, "unroll_length": 5, "validate_every": 2}
+
+
+def leaves(*trees):
+    return mg.tree.flatten(list(trees))[0]
+
+
+def test_training_lowers_the_validation_loss():
+    records = []
+    l2l.train(
+        Quadratic(dimension=4, functions=16),
+        LSTM(hidden=(5,), preprocess="none"),
+        episodes=20,
+        steps=20,
+        unroll_length=10,
+        report=lambda training: records.append(training.best),
+    )
+    assert records[-1] < 0.5 * records[0]
+
+
+def test_learning_rate_learned_by_gradient_descent_approaches_the_best_one():
+    # On f = x² a step of w·2x with w = −1/2 ends at 0 at once.
+    training = l2l.train(
+        Simple(), make_optimizer("linear"), episodes=200, steps=5, unroll_length=5, meta_learning_rate=0.05
+    )
+    assert training.phi["w"] == pytest.approx(-0.5, abs=0.05)
+
+
+def test_same_seed_same_numbers_and_other_seed_others():
+    runs = [l2l.train(Simple(), LSTM(hidden=(3,)), seed=seed, **SMALL) for seed in (0, 0, 1)]
+    assert runs[0].history == runs[1].history != runs[2].history
+    np.testing.assert_array_equal(*(mg.tree.ravel(run.phi)[0] for run in runs[:2]))
+
+
+def test_no_gradient_crosses_the_boundary_between_two_unrolls(monkeypatch):
+    entered = []
+
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+        entered.append([type(leaf) for leaf in leaves(theta, state)])
+        assert all(type(leaf) is mg.Var for leaf in leaves(phi))
+        return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
+
+    monkeypatch.setattr(TRAIN, "unroll", spy)
+    l2l.train(Simple(), LSTM(hidden=(3,)), second_derivatives=True, **SMALL)
+    assert len(entered) == 8
+    assert all(kind is np.ndarray for kinds in entered for kind in kinds)
+
+
+def test_state_and_theta_are_carried_from_one_unroll_to_the_next(monkeypatch):
+    starts = []
+
+    def spy(optimizer, phi, task, theta, *rest):
+        starts.append((theta, rest[0]))
+        return l2l.unroll(optimizer, phi, task, theta, *rest)
+
+    monkeypatch.setattr(TRAIN, "unroll", spy)
+    l2l.train(Simple(), make_optimizer("momentum"), episodes=1, steps=4, unroll_length=2)
+    (first, state), (second, carried) = starts
+    assert not np.array_equal(first, second)
+    assert np.all(state["velocity"] == 0.0)
+    assert np.all(carried["velocity"] != 0.0)
+
+
+def test_last_unroll_takes_the_steps_that_are_left(monkeypatch):
+    lengths = []
+
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+        lengths.append(len(weights))
+        return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
+
+    monkeypatch.setattr(TRAIN, "unroll", spy)
+    l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=7, unroll_length=3)
+    assert lengths == [3, 3, 1]
+
+
+def test_best_phi_is_the_one_with_the_lowest_validation_loss():
+    # A meta learning rate so large that training only makes things worse: the untrained φ must be kept.
+    optimizer = make_optimizer("linear", initial=-0.45)
+    training = l2l.train(Simple(), optimizer, meta_learning_rate=0.5, **SMALL)
+    assert training.best_episode == 0
+    assert training.phi["w"] == -0.45
+    assert min(record["validation"] for record in training.history if "validation" in record) > training.best
+
+
+def test_diverging_meta_training_says_what_to_lower():
+    optimizer = make_optimizer("linear", initial=1e30)
+    with pytest.raises(DivergenceError, match=r"episode 1.*meta learning rate"), np.errstate(all="ignore"):
+        l2l.train(Simple(), optimizer, **SMALL)
+
+
+@pytest.mark.parametrize("name", ["episodes", "steps", "unroll_length", "meta_learning_rate", "validation_tasks"])
+def test_settings_that_are_not_positive_are_refused(name):
+    with pytest.raises(L2LError, match="positive"):
+        l2l.train(Simple(), make_optimizer("sgd"), **{name: 0})
+
+
+# ------------------------------------------------------------------------------------------ comparing
+
+
+def test_every_optimizer_meets_the_same_tasks():
+    results = l2l.compare(
+        Simple(), {"a": (make_optimizer("sgd"), None), "b": (make_optimizer("adam"), None)}, steps=3, repeats=4
+    )
+    np.testing.assert_array_equal(results["a"]["curves"][:, 0], results["b"]["curves"][:, 0])
+    assert results["a"]["curves"].shape == (4, 3)
+
+
+def test_tuning_finds_the_best_rate_of_a_known_problem():
+    # x_{t+1} = (1 − 2α) x_t on f = x²: of the grid, 10^(−1/3) = 0.464 comes nearest to the best, 1/2.
+    tuned, on_edge = evaluate.tune(make_optimizer("sgd"), Simple(), seed=0, repeats=2, steps=10)
+    assert tuned.learning_rate == pytest.approx(10 ** (-1 / 3))
+    assert not on_edge
+
+
+class Slope:
+    """f(θ) = −θ: the larger the learning rate the better, without end."""
+
+    def sample(self, rng, split="train"):
+        return Task(np.zeros(1), lambda theta, batch: -mg.sum(theta))
+
+
+def test_winner_on_the_edge_extends_the_grid_and_is_flagged_in_the_end():
+    tuned, on_edge = evaluate.tune(make_optimizer("sgd"), Slope(), seed=0, repeats=1, steps=3)
+    assert on_edge
+    assert tuned.learning_rate > 1e3
+
+
+class Valley:
+    """f(θ) = (10⁶ θ)²: good learning rates lie far below where the grid begins."""
+
+    def sample(self, rng, split="train"):
+        return Task(np.ones(1), lambda theta, batch: mg.sum(mg.square(30.0 * theta)))
+
+
+def test_grid_is_extended_downwards_to_the_best_rate():
+    tuned, on_edge = evaluate.tune(make_optimizer("sgd"), Valley(), seed=0, repeats=1, steps=20)
+    assert not on_edge
+    assert tuned.learning_rate == pytest.approx(10 ** (-10 / 3))
+
+
+def test_tuning_uses_validation_tasks_and_racing_test_tasks(monkeypatch):
+    splits = []
+
+    def spy(problem, split, seed, index):
+        splits.append(split)
+        return problem.sample(np.random.default_rng(index))
+
+    monkeypatch.setattr(evaluate, "draw_task", spy)
+    entry = {"tuned": (make_optimizer("sgd"), None)}
+    l2l.compare(Simple(), entry, steps=2, repeats=3)
+    assert splits[-3:] == ["test"] * 3
+    assert set(splits[:-3]) == {"validation"}
+
+
+def test_losses_are_reported_per_function():
+    sums = []
+    for functions in (1, 64):
+        problem = Quadratic(dimension=10, functions=functions)
+        curves = evaluate.run(
+            make_optimizer("sgd"), make_optimizer("sgd").init(), problem, "test", 0, 64 // functions, 1
+        )
+        sums.append(curves.mean())
+    assert sums == pytest.approx([10.0, 10.0], rel=0.3)
+
+
+def test_diverging_entry_names_itself_and_the_step():
+    optimizer = make_optimizer("sgd", learning_rate=1e20)
+    with pytest.raises(DivergenceError, match=r"mine.*run 0.*step"):
+        l2l.compare(Simple(), {"mine": (optimizer, optimizer.init())}, steps=30, repeats=1)
+
+
+def test_summary_reports_mean_and_standard_error():
+    curves = np.array([[1.0, 2.0], [3.0, 6.0]])
+    row = evaluate.summary({"x": {"learning_rate": None, "grid_edge": False, "curves": curves}})["x"]
+    assert row["loss_mean"] == [2.0, 4.0]
+    np.testing.assert_allclose(row["loss_sem"], [1.0, 2.0])
+    assert (row["sum"], row["final"], row["sum_per_run"]) == (6.0, 4.0, [3.0, 9.0])

@@ -1,0 +1,338 @@
+"""The transforms: nesting, trees, constants, errors, and what they leave behind."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def cube(x):
+    return x * x * x
+
+
+def test_grad_of_a_scalar_function():
+    assert mg.grad(cube)(2.0) == 12.0
+
+
+def test_grad_nests_to_any_order():
+    assert mg.grad(mg.grad(cube))(2.0) == 12.0
+    assert mg.grad(mg.grad(mg.grad(cube)))(2.0) == 6.0
+    assert mg.grad(mg.grad(mg.grad(mg.grad(cube))))(2.0) == 0.0
+
+
+def test_inner_derivative_does_not_see_the_outer_variable():
+    # d/dx [x · d/dy (x + y)] = d/dx [x · 1]: an engine that confuses the two tapes answers 2.
+    assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+
+
+def test_value_and_grad_returns_both():
+    value, gradient = mg.value_and_grad(lambda x: mg.sum(mg.square(x)))(np.array([1.0, 2.0]))
+    assert value == 5.0
+    np.testing.assert_array_equal(gradient, [2.0, 4.0])
+
+
+def test_gradient_has_the_structure_of_the_argument():
+    def f(tree):
+        return mg.sum(tree["a"] * 2.0) + tree["b"][0] * tree["b"][1]
+
+    gradient = mg.grad(f)({"a": np.ones(3), "b": (np.float64(2.0), [np.float64(5.0)][0])})
+    np.testing.assert_array_equal(gradient["a"], [2.0, 2.0, 2.0])
+    assert gradient["b"] == (5.0, 2.0)
+
+
+def test_further_arguments_are_passed_on_undifferentiated():
+    assert mg.grad(lambda x, y, z=1.0: x * y * z)(2.0, 3.0, z=4.0) == 12.0
+
+
+def test_has_aux_returns_what_else_the_function_computes():
+    (value, aux), gradient = mg.value_and_grad(lambda x: (x * x, "more"), has_aux=True)(3.0)
+    assert (value, aux, gradient) == (9.0, "more", 6.0)
+
+
+def test_vjp_of_a_vector_function():
+    value, pullback = mg.vjp(lambda x: x * np.array([1.0, 2.0, 3.0]), 2.0)
+    np.testing.assert_array_equal(value, [2.0, 4.0, 6.0])
+    assert pullback(np.array([1.0, 0.0, 1.0])) == 4.0
+
+
+def test_pullback_can_be_called_again():
+    _, pullback = mg.vjp(cube, 2.0)
+    assert (pullback(1.0), pullback(1.0), pullback(-2.0)) == (12.0, 12.0, -24.0)
+
+
+def test_constant_function_has_gradient_zero():
+    assert mg.grad(lambda x: 5.0)(2.0) == 0.0
+    np.testing.assert_array_equal(mg.grad(lambda x: np.float64(1.0))(np.ones(2)), [0.0, 0.0])
+
+
+def test_array_used_a_thousand_times():
+    def f(x):
+        total = x
+        for _ in range(999):
+            total = total + x
+        return total
+
+    assert mg.grad(f)(1.0) == 1000.0
+
+
+def test_diamonds_do_not_explode():
+    def f(x):
+        for _ in range(200):
+            x = x + x  # 2²⁰⁰ paths lead back; the tape visits 200 nodes
+        return x
+
+    assert mg.grad(f)(1.0) == 2.0**200
+
+
+def test_chain_of_a_hundred_thousand_operations():
+    def f(x):
+        for _ in range(100_000):
+            x = x + 1.0
+        return x
+
+    assert mg.grad(f)(0.0) == 1.0
+
+
+def test_broadcasting_is_undone():
+    def f(tree):
+        return mg.sum(tree["matrix"] * tree["row"] + tree["scalar"])
+
+    gradient = mg.grad(f)({"matrix": np.ones((2, 3)), "row": np.ones(3), "scalar": np.float64(1.0)})
+    np.testing.assert_array_equal(gradient["row"], [2.0, 2.0, 2.0])
+    assert gradient["scalar"] == 6.0
+
+
+def test_mixed_precision_gradient_has_the_precision_of_its_argument():
+    gradient = mg.grad(lambda x: mg.sum(x * np.ones(3)))(np.ones(3, np.float32))
+    assert gradient.dtype == np.float32
+
+
+def test_numpy_array_on_the_left_defers_to_var():
+    np.testing.assert_array_equal(mg.grad(lambda x: mg.sum(np.array([1.0, 2.0]) * x))(np.ones(2)), [1.0, 2.0])
+    assert mg.grad(lambda x: np.float64(3.0) - x)(1.0) == -1.0
+    assert mg.grad(lambda x: 1.0 / x)(2.0) == -0.25
+    assert mg.grad(lambda x: 2.0**x)(0.0) == pytest.approx(np.log(2.0))
+
+
+def test_var_has_the_methods_of_an_array():
+    def f(x):
+        assert (x.shape, x.ndim, x.size, len(x), x.dtype) == ((2, 3), 2, 6, 2, np.float64)
+        return x.T.reshape(3, 2)[0].sum() + x.mean() * 6.0 + x.max() + abs(-x).min() + sum(row[0] for row in x)
+
+    gradient = mg.grad(f)(np.arange(1.0, 7.0).reshape(2, 3))
+    np.testing.assert_array_equal(gradient, [[4.0, 1.0, 1.0], [3.0, 1.0, 2.0]])
+
+
+def test_comparisons_look_at_plain_values():
+    def f(x):
+        assert (x > 1.0).tolist() == [False, True]
+        assert (x == np.array([1.0, 0.0])).tolist() == [True, False]
+        return mg.sum(x) if x[0] < x[1] else mg.sum(-x)
+
+    np.testing.assert_array_equal(mg.grad(f)(np.array([1.0, 2.0])), [1.0, 1.0])
+
+
+# ------------------------------------------------------------------------------ constants and known gradients
+
+
+def test_stop_gradient_cuts_every_tape():
+    assert mg.grad(lambda x: x * mg.stop_gradient(x))(3.0) == 3.0
+    assert mg.grad(mg.grad(lambda x: x * mg.stop_gradient(x)))(3.0) == 0.0
+
+
+def test_stop_gradient_takes_trees():
+    def f(x):
+        stopped = mg.stop_gradient({"a": [x, x * 2.0]})
+        assert stopped == {"a": [3.0, 6.0]}
+        return x
+
+    mg.grad(f)(3.0)
+
+
+def test_known_gradient_returns_the_value_and_sends_back_the_gradient():
+    value, gradient = mg.value_and_grad(lambda x: 2.0 * mg.known_gradient(7.0, x, np.array([1.0, 5.0])))(np.zeros(2))
+    assert value == 14.0
+    np.testing.assert_array_equal(gradient, [2.0, 10.0])
+
+
+def test_known_gradient_of_a_true_gradient_keeps_second_derivatives():
+    def declared(x):
+        value, gradient = mg.value_and_grad(cube)(x)
+        return mg.known_gradient(value, x, gradient)
+
+    assert mg.grad(mg.grad(declared))(2.0) == mg.grad(mg.grad(cube))(2.0) == 12.0
+
+
+def test_known_gradient_keeps_nothing_of_the_computation():
+    def f(x):
+        hidden = mg.exp(mg.stop_gradient(x))
+        alive = weakref.ref(hidden)
+        result = mg.known_gradient(mg.sum(hidden), x, np.full(2, 3.0))
+        del hidden
+        assert alive() is None
+        return result
+
+    mg.grad(f)(np.ones(2))
+
+
+# ------------------------------------------------------------------------------------------ errors that help
+
+
+@pytest.mark.parametrize("x", [np.array([1, 2]), 3, np.array([True]), np.array(["a"]), np.array([1j])])
+def test_only_floats_are_differentiated(x):
+    with pytest.raises(TypeError, match=r"only floats.*astype\(float\)"):
+        mg.grad(lambda x: mg.sum(x))(x)
+
+
+def test_grad_of_a_vector_names_the_shape_and_vjp():
+    with pytest.raises(ValueError, match=r"scalar.*\(3,\).*vjp"):
+        mg.grad(lambda x: x)(np.ones(3))
+
+
+def test_grad_of_an_integer_result_is_refused():
+    with pytest.raises(TypeError, match="float"):
+        mg.grad(lambda x: 3)(1.0)
+
+
+def test_cotangent_of_the_wrong_shape_names_both():
+    _, pullback = mg.vjp(lambda x: x, np.ones(3))
+    with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
+        pullback(np.ones(2))
+
+
+@pytest.mark.parametrize("use", [lambda v: v + 1.0, lambda v: mg.exp(v), lambda v: v[0], lambda v: mg.sum(v)])
+def test_escaped_var_says_what_to_do(use):
+    leaked = []
+    mg.grad(lambda x: (leaked.append(x), mg.sum(x))[1])(np.ones(2))
+    with pytest.raises(mg.EscapedVarError, match="stop_gradient"):
+        use(leaked[0])
+
+
+def test_returning_an_escaped_var_is_an_error():
+    leaked = []
+    mg.grad(lambda x: (leaked.append(x), x)[1])(1.0)
+    with pytest.raises(mg.EscapedVarError, match="stop_gradient"):
+        mg.grad(lambda x: leaked[0])(1.0)
+
+
+def test_item_assignment_names_the_alternative():
+    def f(x):
+        x[0] = 1.0
+
+    with pytest.raises(TypeError, match=r"immutable.*minigrad\.where"):
+        mg.grad(f)(np.ones(2))
+
+
+@pytest.mark.parametrize("escape", [np.asarray, np.exp, float])
+def test_leaving_for_numpy_or_float_is_refused(escape):
+    with pytest.raises(TypeError):
+        mg.grad(lambda x: escape(x))(1.0)
+
+
+def test_wrong_rule_shape_is_reported():
+    broken = mg.core.traced(lambda x, /: x * 2.0, lambda y, x: lambda g: np.ones(7))
+    with pytest.raises(ValueError, match=r"\(7,\).*\(2,\)"):
+        mg.grad(lambda x: mg.sum(broken(x)))(np.ones(2))
+
+
+def test_first_order_primitive_refuses_a_second_derivative_at_the_call():
+    def once(x, /):
+        """Twice x.
+
+        For a second derivative use 2.0 * x.
+        """
+        return 2.0 * x
+
+    once = mg.core.traced(once, lambda y, x: lambda g: 2.0 * g, order=1)
+    assert mg.grad(once)(1.0) == 2.0
+    with pytest.raises(mg.SecondDerivativeError, match=r"once.*use 2\.0 \* x"):
+        mg.grad(mg.grad(once))(1.0)
+
+
+def test_exception_inside_a_traced_function_leaves_no_trace():
+    def f(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        mg.grad(lambda x: x * mg.grad(f)(x))(1.0)
+    assert mg.grad(cube)(2.0) == 12.0
+
+
+# ------------------------------------------------------------------------------------------ what is left behind
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda y: y + 1.0,
+        lambda y: y - 1.0,
+        lambda y: -y,
+        lambda y: y * 3.0,
+        lambda y: y / 3.0,
+        lambda y: mg.sum(y, 0),
+        lambda y: mg.mean(y),
+        lambda y: y.reshape(-1),
+        lambda y: y.T,
+        lambda y: y[1:],
+        lambda y: mg.concatenate([y, y]),
+        lambda y: mg.exp(y),
+        lambda y: mg.tanh(y),
+        lambda y: mg.sigmoid(y),
+        lambda y: mg.sqrt(y),
+        lambda y: mg.relu(y),
+        lambda y: mg.clip(y, 0.0, 1.0),
+        lambda y: mg.where(np.ones((2, 2), bool), y, 0.0),
+    ],
+)
+def test_linear_rules_and_rules_of_the_output_keep_no_input_alive(operation):
+    alive = []
+
+    def f(x):
+        y = x * 2.0
+        watch = weakref.ref(y.value)
+        z = operation(y)
+        del y
+        if not np.shares_memory(mg.stop_gradient(z), watch() if watch() is not None else np.empty(0)):
+            alive.append(watch() is not None)
+        return mg.sum(z)
+
+    mg.grad(f)(np.ones((2, 2)))
+    assert not any(alive)
+
+
+def test_nothing_is_left_for_the_garbage_collector():
+    def f(x):
+        return mg.sum(mg.tanh(x @ x) * mg.grad(lambda y: mg.sum(mg.exp(y) * x))(x))
+
+    x = np.ones((3, 3))
+    mg.grad(f)(x)
+    gc.collect()
+    gc.disable()
+    try:
+        mg.grad(f)(x)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_threads_do_not_mix():
+    results = {}
+
+    def work(i):
+        def f(x):
+            for _ in range(300):
+                x = x * 1.0 + mg.grad(cube)(x) * 0.0
+            return x * float(i)
+
+        results[i] = [mg.grad(f)(1.0) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {i: [float(i)] * 5 for i in range(4)}
