@@ -13,6 +13,7 @@ from minigrad.core import (
     value_and_grad,
     vjp,
 )
+from minigrad.curvature import empirical_fisher_product, fisher_product, gauss_newton_product, hessian, hvp
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -61,3 +62,4 @@ from minigrad.ops.shape import (
     transpose,
 )
 from minigrad.testing import GradientError, check_gradients
+from minigrad.transforms import checkpoint, jacobian, jvp

@@ -3,10 +3,15 @@
 import gzip
 import struct
 
+import hypothesis
 import numpy as np
 import pytest
 
 import minigrad as mg
+
+# The same examples in every run: a test that fails now and then helps nobody.
+hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=60, database=None)
+hypothesis.settings.load_profile("project")
 
 
 def write_idx(path, values):
@@ -37,6 +42,25 @@ def digits_folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _offline_digits(monkeypatch, digits_folder):
     monkeypatch.setenv("L2L_DATA", str(digits_folder))
+
+
+FAULTS = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.stash[FAULTS] = []
+
+
+@pytest.fixture
+def planted_faults(request):
+    """Pairs (planted, caught) of the wrong rules of the whole run."""
+    return request.config.stash[FAULTS]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash[FAULTS]:
+        planted, caught = map(sum, zip(*config.stash[FAULTS], strict=True))
+        terminalreporter.write_line(f"wrong rules planted: {planted}, caught: {caught}")
 
 
 def pytest_generate_tests(metafunc):

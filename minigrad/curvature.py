@@ -1,0 +1,57 @@
+"""Second derivatives as matrices and, mostly, as products with a vector: the matrix itself is never formed.
+
+x and v are trees of one structure; a product has that structure, too. Costs are in gradients of f, roughly.
+"""
+
+import numpy as np
+
+from minigrad import tree
+from minigrad.core import grad, vjp
+from minigrad.ops.elementwise import exp
+from minigrad.ops.nn import log_softmax
+from minigrad.ops.reduce import sum
+from minigrad.transforms import jacobian, jvp
+
+
+def hvp(f, x, v):
+    """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). About two gradients."""
+    direction = tree.ravel(v)[0]
+    return grad(lambda x: sum(tree.ravel(grad(f)(x))[0] * direction))(x)
+
+
+def hessian(f):
+    """The function x ↦ ∂²f/∂x² of an array x: shape (*x.shape, *x.shape), one `hvp` for every element."""
+    return jacobian(grad(f))
+
+
+def gauss_newton_product(f, loss, x, v):
+    """Jᵀ H J v, with J = ∂f/∂x and H the Hessian of the scalar loss at f(x) (Schraudolph 2002).
+
+    The Hessian of loss(f(x)) without the part that comes from f's own curvature: positive semi-definite where loss
+    is convex.
+    """
+    outputs, pullback = vjp(f, x)
+    return pullback(hvp(loss, outputs, jvp(f, x, v)[1]))
+
+
+def fisher_product(logits, x, v):
+    """The Fisher information of a classifier times v: (1/n) Σᵢ E_y [∇log p(y|i) ∇log p(y|i)ᵀ] v (Amari 1998).
+
+    logits: x ↦ (n, classes). The expectation is over y drawn from the model's own probabilities p, so no labels enter;
+    it is Jᵀ (diag p − p pᵀ) J v / n.
+    """
+    outputs, pullback = vjp(logits, x)
+    forward = jvp(logits, x, v)[1]
+    p = exp(log_softmax(outputs))
+    return pullback(p * (forward - sum(p * forward, -1, True)) / outputs.shape[0])
+
+
+def empirical_fisher_product(losses, x, v):
+    """(1/n) Σᵢ ∇ℓᵢ ∇ℓᵢᵀ v, with losses: x ↦ (ℓ₁ … ℓₙ), the loss of every example at its observed label.
+
+    Often taken for the Fisher; it is not (Kunstner, Balles & Hennig 2019): the labels are the data's, not the model's.
+    """
+    values, pullback = vjp(losses, x)
+    if len(np.shape(values)) != 1:
+        raise ValueError(f"losses must return one number per example, shape (n,), not {np.shape(values)}")
+    return pullback(jvp(losses, x, v)[1] / values.shape[0])
