@@ -5,12 +5,9 @@ from minigrad.core import (
     EscapedVarError,
     SecondDerivativeError,
     Var,
-    grad,
-    known_gradient,
     primitive,
     primitives,
     stop_gradient,
-    value_and_grad,
     vjp,
 )
 from minigrad.curvature import empirical_fisher_product, fisher_product, gauss_newton_product, hessian, hvp
@@ -62,4 +59,4 @@ from minigrad.ops.shape import (
     transpose,
 )
 from minigrad.testing import GradientError, check_gradients
-from minigrad.transforms import checkpoint, jacobian, jvp
+from minigrad.transforms import checkpoint, grad, jacobian, jvp, known_gradient, value_and_grad

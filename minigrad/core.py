@@ -1,13 +1,13 @@
 """Reverse-mode automatic differentiation on nested tapes. Read this file first.
 
-`vjp(f, x)` opens a `Tape`, wraps x in a `Var` and calls f. Every primitive applied to a Var appends one
-`Node` to that Var's tape: who its parents are, and how a cotangent (the derivative of the final result
-with respect to this value) travels back to each of them. Nodes stand in the order of their creation,
-which is already a topological order, so backpropagation is one loop over the tape in reverse.
+`vjp(f, x)` opens a `Tape`, wraps x in a `Var` and calls f. Every primitive that is applied to a Var adds a node to that
+Var's tape, and for each argument that is a Var an edge: which node the argument is, and the rule by which a cotangent
+(the derivative of the final result with respect to this value) travels back to it. Edges stand in the order of their
+creation, which is already a topological order, so backpropagation is one loop over them in reverse.
 
-Higher orders need no extra machinery. The value inside a Var may itself be a Var of an outer tape, and
-rules are written with primitives; so when an outer tape is watching, a backward pass is recorded like any
-other arithmetic, and when none is, it is plain NumPy. Nesting alone decides.
+Higher orders need no extra machinery. The value inside a Var may itself be a Var of an outer tape, and rules are
+written with primitives; so when an outer tape is watching, a backward pass is recorded like any other arithmetic, and
+when none is, it is plain NumPy. Nesting alone decides.
 """
 
 import inspect
@@ -34,31 +34,23 @@ _levels = itertools.count()
 
 
 class Tape:
-    """The nodes recorded for one call of `vjp`. An inner tape is younger, so its level is higher."""
+    """What one call of `vjp` records. A node is a position: shapes[i] and dtypes[i] describe the i-th value; an edge
+    (node, parent, rule) says where its cotangent goes. An inner tape is younger, so its level is higher.
 
-    __slots__ = ("level", "nodes", "closed")
+    A tape holds no Var, and of the values only what rules close over: it is never part of a reference cycle.
+    """
+
+    __slots__ = ("level", "shapes", "dtypes", "edges", "closed")
 
     def __init__(self):
         self.level = next(_levels)
-        self.nodes = []
+        self.shapes, self.dtypes, self.edges = [], [], []
         self.closed = False
 
 
-class Node:
-    """One recorded value. `edges` pairs each parent's position on the tape with the rule that maps this
-    value's cotangent to the parent's. It refers to no Var, so a tape is never part of a reference cycle."""
-
-    __slots__ = ("edges", "shape", "dtype")
-
-    def __init__(self, edges, shape, dtype):
-        self.edges = edges
-        self.shape = shape
-        self.dtype = dtype
-
-
 class Var:
-    """A number watched by one tape: `value` (an array, or a Var of an outer tape), `node` (its position
-    on the tape) and `tape`. Its operators and methods are NumPy's, installed by `minigrad.ops`."""
+    """A number watched by one tape: `value` (an array, or a Var of an outer tape), `node` (its position on the tape)
+    and `tape`. Its operators and methods are NumPy's, installed by `minigrad.ops`."""
 
     __slots__ = ("value", "node", "tape")
     __array_ufunc__ = None  # ndarray * Var defers to Var.__rmul__ instead of making an object array
@@ -98,12 +90,12 @@ class Var:
         raise TypeError("float(x) would cut x off from its gradient: use minigrad.stop_gradient(x) if that is meant")
 
 
-def _record(tape, value, edges):
+def _new_node(tape, value):
     if tape.closed:
         raise EscapedVarError(_ESCAPED)
-    nodes = tape.nodes
-    nodes.append(Node(edges, value.shape, value.dtype))
-    return Var(value, len(nodes) - 1, tape)
+    tape.shapes.append(value.shape)
+    tape.dtypes.append(value.dtype)
+    return len(tape.shapes) - 1
 
 
 # ------------------------------------------------------------------------------------------ primitives
@@ -128,23 +120,26 @@ def traced(function, rule, order=2):
     def unary(x):
         if type(x) is not Var:
             return function(x)
-        value = unary(x.value)
-        return _record(x.tape, value, ((x.node, rule(value, x.value)),))
+        tape, inner = x.tape, x.value
+        value = unary(inner) if type(inner) is Var else function(inner)
+        node = _new_node(tape, value)
+        tape.edges.append((node, x.node, rule(value, inner)))
+        return Var(value, node, tape)
 
     def binary(x, y):
-        x_tape = x.tape if type(x) is Var else None
+        tape = x.tape if type(x) is Var else None
         y_tape = y.tape if type(y) is Var else None
-        if x_tape is y_tape:
-            if x_tape is None:
-                return function(x, y)
-            value = binary(x.value, y.value)
-            to_x, to_y = rule(value, x.value, y.value)
-            return _record(x_tape, value, ((x.node, to_x), (y.node, to_y)))
-        if y_tape is None or (x_tape is not None and x_tape.level > y_tape.level):
-            value = binary(x.value, y)
-            return _record(x_tape, value, ((x.node, rule(value, x.value, y)[0]),))
-        value = binary(x, y.value)
-        return _record(y_tape, value, ((y.node, rule(value, x, y.value)[1]),))
+        if tape is not y_tape:
+            return general(x, y)
+        if tape is None:
+            return function(x, y)
+        inner_x, inner_y = x.value, y.value
+        value = binary(inner_x, inner_y)
+        to_x, to_y = rule(value, inner_x, inner_y)
+        node = _new_node(tape, value)
+        tape.edges.append((node, x.node, to_x))
+        tape.edges.append((node, y.node, to_y))
+        return Var(value, node, tape)
 
     def general(*args, **options):
         tape = None
@@ -153,21 +148,18 @@ def traced(function, rule, order=2):
                 tape = arg.tape
         if tape is None:
             return function(*args, **options)
-        values = [arg.value if type(arg) is Var and arg.tape is tape else arg for arg in args]
-        if order == 1 and any(type(v) is Var for v in values):
+        inner = [arg.value if type(arg) is Var and arg.tape is tape else arg for arg in args]
+        if order == 1 and any(type(value) is Var for value in inner):
             raise SecondDerivativeError(
                 f"{function.__name__} has no second derivative: {inspect.getdoc(function).splitlines()[-1]}"
             )
-        value = general(*values, **options)
-        rules = rule(value, *values, **options)
-        if type(rules) is not tuple:
-            rules = (rules,)
-        edges = tuple(
-            (arg.node, back)
-            for arg, back in zip(args, rules, strict=False)
-            if type(arg) is Var and arg.tape is tape and back is not None
-        )
-        return _record(tape, value, edges)
+        value = general(*inner, **options)
+        rules = rule(value, *inner, **options)
+        node = _new_node(tape, value)
+        for arg, back in zip(args, rules if type(rules) is tuple else (rules,), strict=False):
+            if type(arg) is Var and arg.tape is tape and back is not None:
+                tape.edges.append((node, arg.node, back))
+        return Var(value, node, tape)
 
     plain = len(kinds) == arrays and order == 2
     wrapper = {1: unary, 2: binary}.get(arrays, general) if plain else general
@@ -199,41 +191,44 @@ def primitive(rule, samples, order=2):
 # ------------------------------------------------------------------------------------------ transforms
 
 
-def _fit(cotangent, node):
-    """Undo broadcasting (sum over the axes that it added or stretched) and restore the value's dtype."""
-    added = cotangent.ndim - len(node.shape)
+def _fit(cotangent, shape, dtype):
+    """Undo broadcasting (sum over the axes that it added or stretched) and restore the value's precision."""
+    added = cotangent.ndim - len(shape)
     if added > 0:
         cotangent = cotangent.sum(tuple(range(added)))
-    stretched = tuple(i for i, (n, m) in enumerate(zip(node.shape, cotangent.shape, strict=False)) if n == 1 != m)
+    stretched = tuple(i for i, (n, m) in enumerate(zip(shape, cotangent.shape, strict=False)) if n == 1 != m)
     if stretched:
         cotangent = cotangent.sum(stretched, keepdims=True)
-    if cotangent.shape != node.shape:
-        raise ValueError(f"a rule returned a cotangent of shape {cotangent.shape} for a value of shape {node.shape}")
-    return cotangent if cotangent.dtype == node.dtype else cotangent.astype(node.dtype)
+    if cotangent.shape != shape:
+        raise ValueError(f"a rule returned a cotangent of shape {cotangent.shape} for a value of shape {shape}")
+    return cotangent if cotangent.dtype == dtype else cotangent.astype(dtype)
 
 
-def _backward(nodes, position, cotangent):
-    """The cotangents of all leaves, by position on the tape, given the one of the node at `position`."""
-    cotangents = [None] * len(nodes)
-    cotangents[position] = cotangent
-    for i in range(position, -1, -1):
-        g = cotangents[i]
-        edges = nodes[i].edges
-        if g is None or not edges:
+def _backward(tape, output, cotangent):
+    """The cotangents of the tape's leaves, by node, given the one of the node `output`."""
+    shapes, dtypes = tape.shapes, tape.dtypes
+    cotangents = [None] * len(shapes)
+    cotangents[output] = cotangent
+    current = g = None
+    for node, parent, rule in reversed(tape.edges):
+        if node != current:
+            current, g = node, cotangents[node]
+            cotangents[node] = None  # nothing reads it later: free it as soon as this node is done
+        if g is None:  # the output does not depend on this node
             continue
-        cotangents[i] = None  # nothing later in the loop reads it: free it now
-        for parent, rule in edges:
-            contribution = rule(g)
-            node = nodes[parent]
-            if contribution.shape != node.shape or contribution.dtype != node.dtype:
-                contribution = _fit(contribution, node)
-            so_far = cotangents[parent]
-            cotangents[parent] = contribution if so_far is None else so_far + contribution
+        contribution = rule(g)
+        if contribution.shape != shapes[parent] or contribution.dtype is not dtypes[parent]:
+            contribution = _fit(contribution, shapes[parent], dtypes[parent])
+        so_far = cotangents[parent]
+        cotangents[parent] = contribution if so_far is None else so_far + contribution
     return cotangents
 
 
-def _trace(f, x):
-    """f(x) with x watched by a new tape: the output's plain value, its auxiliary part, and the pullback."""
+def trace(f, x):
+    """Run f on x, watched by a new tape. f returns a pair (output, anything else).
+
+    Returns what the world outside sees of the output, that second item, and the pullback: see `vjp`.
+    """
     leaves, rebuild = structure.flatten(x)
     values = [leaf if type(leaf) is Var else np.asarray(leaf) for leaf in leaves]
     for value in values:
@@ -241,7 +236,7 @@ def _trace(f, x):
             raise TypeError(f"only floats can be differentiated, this argument is {value.dtype}: pass x.astype(float)")
     tape = Tape()
     try:
-        output, aux = f(rebuild([_record(tape, value, ()) for value in values]))
+        output, aux = f(rebuild([Var(value, _new_node(tape, value), tape) for value in values]))
     finally:
         tape.closed = True
     watched = type(output) is Var and output.tape is tape
@@ -254,7 +249,7 @@ def _trace(f, x):
             cotangent = np.asarray(cotangent, value.dtype)
         if cotangent.shape != value.shape:
             raise ValueError(f"the cotangent has shape {cotangent.shape}, f's output has shape {value.shape}")
-        found = _backward(tape.nodes, output.node, cotangent) if watched else [None] * len(values)
+        found = _backward(tape, output.node, cotangent) if watched else [None] * len(values)
         return rebuild([_own(g, x) for g, x in zip(found, values, strict=False)])
 
     return value, aux, pullback
@@ -273,36 +268,8 @@ def vjp(f, x):
     x: a float array or a tree (dict, list, tuple) of them; f returns one array. Returns (y, pullback), where
     pullback(v), with v of y's shape, has the structure of x. It may be called any number of times.
     """
-    value, _, pullback = _trace(lambda inputs: (f(inputs), None), x)
+    value, _, pullback = trace(lambda inputs: (f(inputs), None), x)
     return value, pullback
-
-
-def value_and_grad(f, has_aux=False):
-    """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
-
-    f returns a scalar, or with has_aux=True a pair (scalar, anything else), and then so does the first item of
-    the result. Auxiliary values that are Vars of this call must go through `stop_gradient` to be used later.
-    Raises TypeError where x holds integers or f's value is not a float, ValueError where it is not a scalar.
-    """
-
-    def differentiated(x, *args, **kwargs):
-        def pair(inputs):
-            output = f(inputs, *args, **kwargs)
-            return output if has_aux else (output, None)
-
-        value, aux, pullback = _trace(pair, x)
-        if value.shape != ():
-            raise ValueError(f"grad needs a scalar, f returned shape {value.shape}: reduce it, or use minigrad.vjp")
-        if value.dtype.kind != "f":
-            raise TypeError(f"grad needs a float, f returned {value.dtype}")
-        return ((value, aux) if has_aux else value), pullback(1.0)
-
-    return differentiated
-
-
-def grad(f):
-    """The function x, *args ↦ ∂f/∂x: `value_and_grad` without the value."""
-    return lambda x, *args, **kwargs: value_and_grad(f)(x, *args, **kwargs)[1]
 
 
 def stop_gradient(x):
@@ -314,19 +281,3 @@ def stop_gradient(x):
         return leaf
 
     return structure.map(strip, x)
-
-
-def _known_gradient(value, x, g, /):
-    return np.asarray(value)[()]
-
-
-_attach = traced(_known_gradient, lambda out, value, x, g: (None, lambda c: c * g, None))
-
-
-def known_gradient(value, x, g):
-    """`value`, with g declared to be its gradient with respect to the array x: a cotangent c goes back as c · g.
-
-    The tape keeps g and nothing of how value was computed. Where g is a Var, c · g is differentiable through it,
-    so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant.
-    """
-    return _attach(stop_gradient(value), x, g)

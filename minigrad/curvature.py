@@ -6,11 +6,11 @@ x and v are trees of one structure; a product has that structure, too. Costs are
 import numpy as np
 
 from minigrad import tree
-from minigrad.core import grad, vjp
+from minigrad.core import vjp
 from minigrad.ops.elementwise import exp
 from minigrad.ops.nn import log_softmax
 from minigrad.ops.reduce import sum
-from minigrad.transforms import jacobian, jvp
+from minigrad.transforms import grad, jacobian, jvp
 
 
 def hvp(f, x, v):

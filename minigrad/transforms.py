@@ -1,10 +1,38 @@
-"""Transforms built on `vjp`: forward derivatives, full Jacobians, and trading time for memory."""
+"""Transforms built on the engine: gradients, forward derivatives, Jacobians, known gradients, time for memory."""
 
 import numpy as np
 
 from minigrad import tree
-from minigrad.core import Var, traced, vjp
+from minigrad.core import Var, stop_gradient, trace, traced, vjp
 from minigrad.ops.shape import reshape, stack
+
+
+def value_and_grad(f, has_aux=False):
+    """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
+
+    f returns a scalar, or with has_aux=True a pair (scalar, anything else), and then so does the first item of
+    the result. Auxiliary values that are Vars of this call must go through `stop_gradient` to be used later.
+    Raises TypeError where x holds integers or f's value is not a float, ValueError where it is not a scalar.
+    """
+
+    def differentiated(x, *args, **kwargs):
+        def pair(inputs):
+            output = f(inputs, *args, **kwargs)
+            return output if has_aux else (output, None)
+
+        value, aux, pullback = trace(pair, x)
+        if value.shape != ():
+            raise ValueError(f"grad needs a scalar, f returned shape {value.shape}: reduce it, or use minigrad.vjp")
+        if value.dtype.kind != "f":
+            raise TypeError(f"grad needs a float, f returned {value.dtype}")
+        return ((value, aux) if has_aux else value), pullback(1.0)
+
+    return differentiated
+
+
+def grad(f):
+    """The function x, *args ↦ ∂f/∂x: `value_and_grad` without the value."""
+    return lambda x, *args, **kwargs: value_and_grad(f)(x, *args, **kwargs)[1]
 
 
 def jvp(f, x, v):
@@ -58,3 +86,19 @@ def checkpoint(f):
         return keeping_x(flat)
 
     return recomputed
+
+
+def _known_gradient(value, x, g, /):
+    return np.asarray(value)[()]
+
+
+_attach = traced(_known_gradient, lambda out, value, x, g: (None, lambda c: c * g, None))
+
+
+def known_gradient(value, x, g):
+    """`value`, with g declared to be its gradient with respect to the array x: a cotangent c goes back as c · g.
+
+    The tape keeps g and nothing of how value was computed. Where g is a Var, c · g is differentiable through it,
+    so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant.
+    """
+    return _attach(stop_gradient(value), x, g)

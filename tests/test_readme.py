@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import l2l
+import minigrad as mg
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -23,9 +25,16 @@ def test_example_runs_as_printed_in_at_most_eight_lines(tmp_path, monkeypatch, c
     assert np.isfinite(last)
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "minigrad/README.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_tour_of_the_engine_runs_as_printed(monkeypatch):
+    monkeypatch.setattr(mg.core, "primitives", {})  # its example of a primitive is one that exists
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "minigrad/README.md").read_text(), re.DOTALL):
+        exec(code, {})
 
 
 def test_minimize_returns_the_structure_it_was_given():

@@ -20,23 +20,20 @@ def _distinct(r):
     return [(x,), (x, 1), (x, (0, -1)), (x, -2, True), (r.normal(size=()),), (x[0, 0], 0)]
 
 
-def _kept(shape, axis):
-    """The shape with the reduced axes kept as 1."""
+def _axes(shape, axis):
     axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    reduced = {a % len(shape) for a in axes}
-    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+    return {a % len(shape) for a in axes}
 
 
 def _count(shape, axis):
-    return math.prod(shape) // max_(math.prod(_kept(shape, axis)), 1)
+    """How many elements are reduced to one."""
+    return math.prod(shape[a] for a in _axes(shape, axis))
 
 
 def _spread(y, shape, axis):
     """Broadcast a reduced array back over the axes it lost."""
-    return broadcast_to(reshape(y, _kept(shape, axis)), shape)
-
-
-max_ = max  # the builtin, before this module defines the reduction
+    reduced = _axes(shape, axis)
+    return broadcast_to(reshape(y, tuple(1 if i in reduced else n for i, n in enumerate(shape))), shape)
 
 
 def _sum_rule(y, x, axis=None, keepdims=False):
