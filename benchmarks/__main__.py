@@ -8,7 +8,7 @@ import json
 import os
 import platform
 
-NAMES = ("ops", "convnet")
+NAMES = ("ops", "convnet", "meta_step")
 PEERS = ("numpy", "numba", "torch", "jax", "autograd", "mygrad")
 
 
