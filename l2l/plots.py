@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from l2l import files
 
@@ -29,6 +30,9 @@ def curves(path, results, title):
         low, high = np.percentile(losses, [10, 90], axis=0)
         axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("step")
     axes.set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
     axes.set_title(title, fontsize=11)

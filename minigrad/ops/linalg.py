@@ -37,7 +37,10 @@ def matmul(x, y, /):
 
     VJP: g @ yᵀ; xᵀ @ g.
     """
-    return np.matmul(x, y)
+    try:
+        return np.matmul(x, y)
+    except ValueError:
+        raise ValueError(f"shapes {np.shape(x)} and {np.shape(y)} do not fit in a matrix product") from None
 
 
 def dot(x, y):

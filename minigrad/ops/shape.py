@@ -45,11 +45,13 @@ def _broadcast_rule(y, x, shape):
     rule=_broadcast_rule,
 )
 def broadcast_to(x, /, shape):
-    """x repeated along new axes and axes of length 1 (a read-only view).
+    """x repeated along new axes and axes of length 1; an array of its own, not NumPy's read-only view.
 
     VJP: g, summed over the repetitions.
     """
-    return np.broadcast_to(x, shape)
+    y = np.empty(shape, x.dtype)  # filling it costs small arrays a fifth of np.broadcast_to
+    y[...] = x
+    return y
 
 
 def _is_basic(index):

@@ -48,6 +48,8 @@ def test_composition_equals_numpy_and_has_two_derivatives(name):
         (lambda: mg.squeeze(X, 0), r"length 1.*\(2, 3, 4\)"),
         (lambda: mg.dot(X, Y), r"\(2, 3, 4\).*matmul"),
         (lambda: mg.cross_entropy(X, np.zeros(2, int)), r"\(2, 3, 4\).*\(2,\)"),
+        (lambda: mg.matmul(X, Y), r"\(2, 3, 4\) and \(2, 3, 4\)"),
+        (lambda: mg.add(X, Y[:, :2]), r"\(2,3,4\) \(2,2,4\)"),
     ],
 )
 def test_wrong_shapes_are_named(call, message):
