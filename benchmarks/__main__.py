@@ -8,7 +8,7 @@ import json
 import os
 import platform
 
-NAMES = ("ops", "convnet", "meta_step")
+NAMES = ("ops", "convnet", "meta_step", "growth")
 PEERS = ("numpy", "numba", "torch", "jax", "autograd", "mygrad")
 
 

@@ -4,8 +4,10 @@ The machine may be noisy and drift; a drift then meets all candidates alike, and
 """
 
 import gc
+import re
 import statistics
 import time
+from pathlib import Path
 
 
 def available(builders):
@@ -31,6 +33,12 @@ def alternate(candidates, rounds=11, warmup=2, scale=1.0):
             if i >= warmup:
                 seconds[name].append(elapsed * scale)
     return seconds
+
+
+def peak_megabytes():
+    """The most memory this process has had in RAM (Linux). resource.getrusage would include its parent's, before exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
 
 
 def report(seconds, ours="minigrad", unit="ms"):
