@@ -13,6 +13,7 @@ from minigrad.core import (
     value_and_grad,
     vjp,
 )
+from minigrad.ops.batch_norm import batch_norm
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -40,6 +41,7 @@ from minigrad.ops.elementwise import (
     tanh,
     where,
 )
+from minigrad.ops.image import avg_pool2d, conv2d, conv2d_transpose, max_pool2d
 from minigrad.ops.linalg import dot, matmul, outer
 from minigrad.ops.nn import cross_entropy, log_softmax
 from minigrad.ops.reduce import logsumexp, max, mean, min, norm, sum, var
