@@ -1,13 +1,193 @@
-"""Convolution of a batch of images in NumPy: the three derivatives of one trilinear form.
+"""Convolution of a batch of images: the three derivatives of one trilinear form.
 
     T(x, w, g) = Σ g[n, f, i, j] · w[f, c, k, l] · x̄[n, c, i·s + k, j·t + l]       x̄: x with zeros around it
 
 over all indices. `correlate` is ∂T/∂g (the convolution), `spread` is ∂T/∂x (its transpose) and `overlap` is ∂T/∂w.
-Shapes: x (n, channels, height, width), w (filters, channels, kh, kw), g (n, filters, rows, columns). stride is a pair,
-padding a pair (before, after) for the vertical axis and one for the horizontal.
+Shapes: x (n, channels, height, width), w (filters, channels, kh, kw), g (n, filters, rows, columns). stride (s, t) is a
+pair, padding a pair (before, after) for the vertical axis and one for the horizontal.
+
+The kernels do stride 1, without a matrix of windows. Lay the rows of a padded image end to end, `pitch` apart: then the
+elements that the tap (c, k, l) of a filter meets, for all places (i, j) at once, are one slice of that vector,
+
+    y[f, ·] = Σ w[f, tap] · flat[offset[tap] + ·]        offset = (c, k, l) in the flat image,
+
+and a convolution is a product of matrices whose second one is never built: its rows are slices of one vector. The zeros
+to the right of a row serve as those to the left of the next. A place (i, j ≥ columns) meets two rows, and is dropped.
 """
 
+from functools import partial
+
 import numpy as np
+
+from minigrad.kernels._jit import enabled, jit, prange
+
+BAND = 1024  # elements of one filter's result that are summed up together: 4 filters and 4 slices then fit the L1 cache
+PARTS = (
+    8  # partial sums of the weights' gradient: a constant, so that rounding does not depend on the number of threads
+)
+
+
+def correlate(x, w, stride, padding):
+    """∂T/∂g (n, filters, rows, columns)."""
+    if not _has_kernel(x, w, stride):
+        return correlate_numpy(x, w, stride, padding)
+    n, _, height, width = x.shape
+    filters, _, kh, kw = w.shape
+    (top, bottom), (left, right) = padding
+    rows, columns = top + height + bottom - kh + 1, left + width + right - kw + 1
+    flat, offsets, pitch = _flatten(x, (kh, kw), padding)
+    taps = np.zeros((_fours(filters), len(offsets)), w.dtype)
+    taps[:filters, : w[0].size] = w.reshape(filters, -1)
+    y = np.empty((n, filters, rows, columns), x.dtype)
+    _correlate(flat, offsets, taps, pitch, y)
+    return y
+
+
+def spread(g, w, size, stride, padding):
+    """∂T/∂x (n, channels, *size): for stride 1 the convolution of g with the filters turned by 180°."""
+    borders = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(w.shape[2:], padding, strict=True))
+    if not _has_kernel(g, w, stride) or min(map(min, borders)) < 0:
+        return spread_numpy(g, w, size, stride, padding)
+    return correlate(g, w[:, :, ::-1, ::-1].swapaxes(0, 1), stride, borders)
+
+
+def overlap(x, g, size, stride, padding):
+    """∂T/∂w (filters, channels, *size)."""
+    if not _has_kernel(x, g, stride):
+        return overlap_numpy(x, g, size, stride, padding)
+    n, filters, rows, columns = g.shape
+    flat, offsets, pitch = _flatten(x, size, padding)
+    g_flat = np.zeros((n, _fours(filters), rows, pitch), g.dtype)
+    g_flat[:, :filters, :, :columns] = g
+    partial_sums = np.zeros((min(n, PARTS), _fours(filters), len(offsets)), g.dtype)
+    _overlap(flat, offsets, g_flat.reshape(n, -1, rows * pitch), partial_sums)
+    shape = (filters, x.shape[1], *size)
+    return partial_sums.sum(0)[:filters, : np.prod(shape[1:])].reshape(shape)
+
+
+def _has_kernel(x, y, stride):
+    return enabled and stride == (1, 1) and x.dtype == y.dtype and x.size > 0 < y.size
+
+
+def _fours(n):
+    """n, rounded up to a multiple of 4."""
+    return -(-n // 4) * 4
+
+
+def _flatten(x, size, padding):
+    """The images laid out as vectors (n, length), the offset of each tap there, and the pitch of their rows.
+
+    Taps are filled up to a multiple of 4 with ones that meet only the zeros at the end.
+    """
+    n, channels, height, width = x.shape
+    (kh, kw), ((top, bottom), (left, right)) = size, padding
+    pitch = max(width + max(left, right), left + width + right - kw + 1)
+    height_padded = top + height + bottom
+    step = height_padded * pitch + kw + left  # from one channel to the next
+    flat = np.zeros((n, channels * step + (height_padded - kh + 1) * pitch), x.dtype)
+    start = flat[:, left + top * pitch :]
+    strides = [s * x.itemsize for s in (flat.shape[1], step, pitch, 1)]
+    np.lib.stride_tricks.as_strided(start, x.shape, strides)[...] = x
+    c, k, i = np.ogrid[:channels, :kh, :kw]
+    offsets = np.full(_fours(channels * kh * kw), channels * step)
+    offsets[: channels * kh * kw] = (c * step + k * pitch + i).ravel()
+    return flat, offsets, pitch
+
+
+@jit
+def _add_products(sums, taps, flat, offsets):
+    """sums[f] += Σ taps[f, t] · flat[offsets[t] + ·] for four filters, four taps at a time: 16 products for 4 elements."""
+    a, b, c, d = sums
+    m = len(a)
+    for t in range(0, len(offsets), 4):
+        p, q = flat[offsets[t] :][:m], flat[offsets[t + 1] :][:m]
+        r, s = flat[offsets[t + 2] :][:m], flat[offsets[t + 3] :][:m]
+        a0, a1, a2, a3 = taps[0, t], taps[0, t + 1], taps[0, t + 2], taps[0, t + 3]
+        b0, b1, b2, b3 = taps[1, t], taps[1, t + 1], taps[1, t + 2], taps[1, t + 3]
+        c0, c1, c2, c3 = taps[2, t], taps[2, t + 1], taps[2, t + 2], taps[2, t + 3]
+        d0, d1, d2, d3 = taps[3, t], taps[3, t + 1], taps[3, t + 2], taps[3, t + 3]
+        for j in range(m):
+            a[j] += a0 * p[j] + a1 * q[j] + a2 * r[j] + a3 * s[j]
+            b[j] += b0 * p[j] + b1 * q[j] + b2 * r[j] + b3 * s[j]
+            c[j] += c0 * p[j] + c1 * q[j] + c2 * r[j] + c3 * s[j]
+            d[j] += d0 * p[j] + d1 * q[j] + d2 * r[j] + d3 * s[j]
+
+
+@partial(jit, parallel=True)
+def _correlate(flat, offsets, taps, pitch, y):
+    n, filters, rows, columns = y.shape
+    blocks = taps.shape[0] // 4
+    height = max(1, BAND // pitch)  # rows of the result in one band
+    for task in prange(n * blocks):
+        image, f = task // blocks, 4 * (task % blocks)
+        sums = np.empty((4, height * pitch), flat.dtype)
+        for top in range(0, rows, height):
+            m = min(height, rows - top) * pitch
+            sums[:] = 0.0
+            abcd = (sums[0, :m], sums[1, :m], sums[2, :m], sums[3, :m])
+            _add_products(abcd, taps[f : f + 4], flat[image, top * pitch :], offsets)
+            for k in range(min(4, filters - f)):
+                for i in range(m // pitch):
+                    for j in range(columns):
+                        y[image, f + k, top + i, j] = sums[k, i * pitch + j]
+
+
+@jit
+def _add_overlaps(totals, g, flat, offsets):
+    """totals[f, t] += g[f] · flat[offsets[t] + ·] for four rows of g, four taps at a time."""
+    a, b, c, d = g
+    m = len(a)
+    for t in range(0, len(offsets), 4):
+        p, q = flat[offsets[t] :][:m], flat[offsets[t + 1] :][:m]
+        r, s = flat[offsets[t + 2] :][:m], flat[offsets[t + 3] :][:m]
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a.dtype.type(0)
+        for j in range(m):
+            a0 += a[j] * p[j]
+            a1 += a[j] * q[j]
+            a2 += a[j] * r[j]
+            a3 += a[j] * s[j]
+            b0 += b[j] * p[j]
+            b1 += b[j] * q[j]
+            b2 += b[j] * r[j]
+            b3 += b[j] * s[j]
+            c0 += c[j] * p[j]
+            c1 += c[j] * q[j]
+            c2 += c[j] * r[j]
+            c3 += c[j] * s[j]
+            d0 += d[j] * p[j]
+            d1 += d[j] * q[j]
+            d2 += d[j] * r[j]
+            d3 += d[j] * s[j]
+        totals[0, t] += a0
+        totals[0, t + 1] += a1
+        totals[0, t + 2] += a2
+        totals[0, t + 3] += a3
+        totals[1, t] += b0
+        totals[1, t + 1] += b1
+        totals[1, t + 2] += b2
+        totals[1, t + 3] += b3
+        totals[2, t] += c0
+        totals[2, t + 1] += c1
+        totals[2, t + 2] += c2
+        totals[2, t + 3] += c3
+        totals[3, t] += d0
+        totals[3, t + 1] += d1
+        totals[3, t + 2] += d2
+        totals[3, t + 3] += d3
+
+
+@partial(jit, parallel=True)
+def _overlap(flat, offsets, g, partial_sums):
+    n, filters, length = g.shape
+    parts = len(partial_sums)
+    for part in prange(parts):
+        for image in range(part * n // parts, (part + 1) * n // parts):
+            for start in range(0, length, BAND):
+                stop = min(start + BAND, length)
+                for f in range(0, filters, 4):
+                    a, b = g[image, f, start:stop], g[image, f + 1, start:stop]
+                    c, d = g[image, f + 2, start:stop], g[image, f + 3, start:stop]
+                    _add_overlaps(partial_sums[part, f : f + 4], (a, b, c, d), flat[image, start:], offsets)
 
 
 def _windows(x, size, stride, padding):

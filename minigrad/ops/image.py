@@ -93,7 +93,7 @@ def conv2d(x, weights, bias=None, /, stride=1, padding=0):
     if bias is not None and bias.shape != weights.shape[:1]:
         raise ValueError(f"conv2d takes one bias a filter, got {bias.shape} for weights {weights.shape}")
     stride, borders, _ = _geometry(weights.shape[2:], x.shape[2:], stride, padding, (x.shape, weights.shape))
-    y = convolution.correlate_numpy(x, weights, stride, borders)
+    y = convolution.correlate(x, weights, stride, borders)
     return y if bias is None else y + bias[:, None, None]
 
 
@@ -131,7 +131,7 @@ def conv2d_transpose(y, weights, /, image, stride=1, padding=0):
     stride, borders, size = _geometry(weights.shape[2:], image, stride, padding, both)
     if y.shape[2:] != size:
         raise ValueError(f"conv2d maps an image {tuple(image)} to {size}, so y cannot have shape {y.shape}")
-    return convolution.spread_numpy(y, weights, tuple(image), stride, borders)
+    return convolution.spread(y, weights, tuple(image), stride, borders)
 
 
 def _conv2d_weights_rule(w, x, y, size, stride=1, padding=0):
@@ -162,7 +162,7 @@ def conv2d_weights(x, y, /, size, stride=1, padding=0):
     stride, borders, expected = _geometry(size, x.shape[2:], stride, padding, (x.shape, y.shape))
     if y.shape[2:] != expected:
         raise ValueError(f"conv2d maps images {x.shape} to {expected}, so y cannot have shape {y.shape}")
-    return convolution.overlap_numpy(x, y, tuple(size), stride, borders)
+    return convolution.overlap(x, y, tuple(size), stride, borders)
 
 
 # ---------------------------------------------------------------------------------------------- pooling
