@@ -1,13 +1,14 @@
 """How every kernel is compiled: one decorator, its options agreed once.
 
     error_model   "numpy": x / 0 is inf, as in NumPy. The default's check for zero stops vectorization.
-    fastmath      sums may be reordered and a·b + c fused, which vectorization needs; NaN and infinity keep their meaning.
+    fastmath      sums may be reordered and a·b + c fused, as vectorization needs; NaN and infinity keep their meaning.
     nogil         a kernel touches no Python object; and its threads, which look up BLAS in SciPy, can take the lock.
     cache         on disk where a folder is writable, in memory otherwise.
 
 Set MINIGRAD_NUMBA=0 in the environment to run the NumPy reference of every kernel instead: Numba is not even imported.
 """
 
+import contextlib
 import os
 
 enabled = os.environ.get("MINIGRAD_NUMBA", "1") != "0"
@@ -30,8 +31,6 @@ def jit(function, parallel=False):
     if not enabled:
         return function
     compiled = numba.njit(parallel=parallel, **_OPTIONS)(function)
-    try:
+    with contextlib.suppress(RuntimeError):  # no folder is writable: not the source's, the user's or NUMBA_CACHE_DIR
         compiled.enable_caching()
-    except RuntimeError:  # no folder is writable: neither the source's, nor the user's, nor NUMBA_CACHE_DIR
-        pass
     return compiled

@@ -27,19 +27,20 @@ PARTS = (
 )
 
 
-def correlate(x, w, stride, padding):
-    """∂T/∂g (n, filters, rows, columns)."""
+def correlate(x, w, bias, stride, padding):
+    """∂T/∂g (n, filters, rows, columns), plus a bias (filters,) unless it is None."""
     if not _has_kernel(x, w, stride):
-        return correlate_numpy(x, w, stride, padding)
-    n, _, height, width = x.shape
-    filters, _, kh, kw = w.shape
-    (top, bottom), (left, right) = padding
-    rows, columns = top + height + bottom - kh + 1, left + width + right - kw + 1
-    flat, offsets, pitch = _flatten(x, (kh, kw), padding)
+        y = correlate_numpy(x, w, stride, padding)
+        return y if bias is None else y + bias[:, None, None]
+    filters = len(w)
+    flat, offsets, pitch, (rows, columns) = _flatten(x, w.shape[2:], padding)
     taps = np.zeros((_fours(filters), len(offsets)), w.dtype)
     taps[:filters, : w[0].size] = w.reshape(filters, -1)
-    y = np.empty((n, filters, rows, columns), x.dtype)
-    _correlate(flat, offsets, taps, pitch, y)
+    start = np.zeros(_fours(filters), w.dtype)
+    if bias is not None:
+        start[:filters] = bias
+    y = np.empty((len(x), filters, rows, columns), x.dtype)
+    _correlate(flat, offsets, taps, start, pitch, y)
     return y
 
 
@@ -48,7 +49,7 @@ def spread(g, w, size, stride, padding):
     borders = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(w.shape[2:], padding, strict=True))
     if not _has_kernel(g, w, stride) or min(map(min, borders)) < 0:
         return spread_numpy(g, w, size, stride, padding)
-    return correlate(g, w[:, :, ::-1, ::-1].swapaxes(0, 1), stride, borders)
+    return correlate(g, w[:, :, ::-1, ::-1].swapaxes(0, 1), None, stride, borders)
 
 
 def overlap(x, g, size, stride, padding):
@@ -56,9 +57,9 @@ def overlap(x, g, size, stride, padding):
     if not _has_kernel(x, g, stride):
         return overlap_numpy(x, g, size, stride, padding)
     n, filters, rows, columns = g.shape
-    flat, offsets, pitch = _flatten(x, size, padding)
-    g_flat = np.zeros((n, _fours(filters), rows, pitch), g.dtype)
-    g_flat[:, :filters, :, :columns] = g
+    flat, offsets, pitch, _ = _flatten(x, size, padding)
+    g_flat = np.empty((n, _fours(filters) * rows * pitch), g.dtype)
+    _lay_out(np.ascontiguousarray(g), 0, rows * pitch, pitch, g_flat)
     partial_sums = np.zeros((min(n, PARTS), _fours(filters), len(offsets)), g.dtype)
     _overlap(flat, offsets, g_flat.reshape(n, -1, rows * pitch), partial_sums)
     shape = (filters, x.shape[1], *size)
@@ -75,28 +76,39 @@ def _fours(n):
 
 
 def _flatten(x, size, padding):
-    """The images laid out as vectors (n, length), the offset of each tap there, and the pitch of their rows.
+    """The images laid out as vectors (n, length), the offset of each tap there, the pitch, and (rows, columns).
 
     Taps are filled up to a multiple of 4 with ones that meet only the zeros at the end.
     """
     n, channels, height, width = x.shape
     (kh, kw), ((top, bottom), (left, right)) = size, padding
-    pitch = max(width + max(left, right), left + width + right - kw + 1)
-    height_padded = top + height + bottom
-    step = height_padded * pitch + kw + left  # from one channel to the next
-    flat = np.zeros((n, channels * step + (height_padded - kh + 1) * pitch), x.dtype)
-    start = flat[:, left + top * pitch :]
-    strides = [s * x.itemsize for s in (flat.shape[1], step, pitch, 1)]
-    np.lib.stride_tricks.as_strided(start, x.shape, strides)[...] = x
+    rows, columns = top + height + bottom - kh + 1, left + width + right - kw + 1
+    pitch = max(width + max(left, right), columns)
+    step = (top + height + bottom) * pitch + kw + left  # from one channel to the next
+    flat = np.empty((n, channels * step + rows * pitch), x.dtype)
+    _lay_out(np.ascontiguousarray(x), left + top * pitch, step, pitch, flat)
     c, k, i = np.ogrid[:channels, :kh, :kw]
     offsets = np.full(_fours(channels * kh * kw), channels * step)
     offsets[: channels * kh * kw] = (c * step + k * pitch + i).ravel()
-    return flat, offsets, pitch
+    return flat, offsets, pitch, (rows, columns)
+
+
+@partial(jit, parallel=True)
+def _lay_out(x, start, step, pitch, flat):
+    """x[n, c, i, j] at flat[n, start + c·step + i·pitch + j], and zeros elsewhere."""
+    n, channels, height, width = x.shape
+    for image in prange(n):
+        flat[image] = 0.0
+        for c in range(channels):
+            for i in range(height):
+                row = start + c * step + i * pitch
+                for j in range(width):
+                    flat[image, row + j] = x[image, c, i, j]
 
 
 @jit
 def _add_products(sums, taps, flat, offsets):
-    """sums[f] += Σ taps[f, t] · flat[offsets[t] + ·] for four filters, four taps at a time: 16 products for 4 elements."""
+    """sums[f] += Σ taps[f, t] · flat[offsets[t] + ·] for four filters, four taps at a time."""
     a, b, c, d = sums
     m = len(a)
     for t in range(0, len(offsets), 4):
@@ -114,7 +126,7 @@ def _add_products(sums, taps, flat, offsets):
 
 
 @partial(jit, parallel=True)
-def _correlate(flat, offsets, taps, pitch, y):
+def _correlate(flat, offsets, taps, bias, pitch, y):
     n, filters, rows, columns = y.shape
     blocks = taps.shape[0] // 4
     height = max(1, BAND // pitch)  # rows of the result in one band
@@ -123,7 +135,8 @@ def _correlate(flat, offsets, taps, pitch, y):
         sums = np.empty((4, height * pitch), flat.dtype)
         for top in range(0, rows, height):
             m = min(height, rows - top) * pitch
-            sums[:] = 0.0
+            for k in range(4):
+                sums[k] = bias[f + k]
             abcd = (sums[0, :m], sums[1, :m], sums[2, :m], sums[3, :m])
             _add_products(abcd, taps[f : f + 4], flat[image, top * pitch :], offsets)
             for k in range(min(4, filters - f)):

@@ -1,37 +1,103 @@
-"""Max-pooling in NumPy: one slice of the images for every place of a window, however many windows there are."""
+"""Max-pooling of images (n, channels, height, width): the winner of every window, and its place in the image.
+
+window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order.
+"""
+
+from functools import partial
 
 import numpy as np
 
+from minigrad.kernels._jit import enabled, jit, prange
 
-def largest(x, places):
-    """The largest element of every window; places are the indices of the windows' elements in x, in order."""
-    y = x[places[0]].copy()
-    for place in places[1:]:
+
+def _windows(shape, window, stride):
+    """The shape (n, channels, rows, columns) of one number for every window."""
+    return (*shape[:2], *((n - k) // s + 1 for n, k, s in zip(shape[2:], window, stride, strict=True)))
+
+
+def places(shape, window, stride):
+    """For every place (k, l) of a window in row-major order, the index of that place in all windows of an image."""
+    counts = _windows(shape, window, stride)[2:]
+    for corner in np.ndindex(*window):
+        spans = zip(corner, stride, counts, strict=True)
+        yield (..., *(slice(k, k + s * (n - 1) + 1, s) for k, s, n in spans))
+
+
+def largest(x, window, stride):
+    """The largest element of every window: slices with NumPy, which a kernel does not beat."""
+    first, *others = places(x.shape, window, stride)
+    y = x[first].copy()
+    for place in others:
         np.maximum(y, x[place], out=y)
     return y
 
 
-def winners(x, places):
-    """Which place holds the largest element, the first where several do."""
-    best, y = np.zeros(x[places[0]].shape, np.int32), x[places[0]].copy()
-    for k, place in enumerate(places):
-        better = x[place] > y
-        best[better] = k
-        np.maximum(y, x[place], out=y)
-    return best
-
-
-def pick(x, winners, places):
-    """The element of every window at the place that winners names."""
+def pick(x, winners, window, stride):
+    """The element of every window at its winner."""
     y = np.zeros(winners.shape, x.dtype)
-    for k, place in enumerate(places):
+    for k, place in enumerate(places(x.shape, window, stride)):
         np.copyto(y, x[place], where=winners == k)
     return y
 
 
-def place(y, winners, shape, places):
-    """Zeros with every y added at the place of its window that winners names."""
+def find(x, window, stride):
+    """The winners: the place of the largest element in every window, the first where several are equal."""
+    if not enabled:
+        return find_numpy(x, window, stride)
+    winners = np.empty(_windows(x.shape, window, stride), np.int32)
+    _find(x, window, stride, winners)
+    return winners
+
+
+def place(y, winners, shape, window, stride):
+    """Zeros with every y added at its winner."""
+    if not enabled:
+        return place_numpy(y, winners, shape, window, stride)
     x = np.zeros(shape, y.dtype)
-    for k, index in enumerate(places):
-        x[index] += np.where(winners == k, y, 0)
+    _place(y, winners, window[1], stride, x)
+    return x
+
+
+@partial(jit, parallel=True)
+def _find(x, window, stride, winners):
+    n, channels, rows, columns = winners.shape
+    for image in prange(n):
+        for c in range(channels):
+            for i in range(rows):
+                for j in range(columns):
+                    top, left = i * stride[0], j * stride[1]
+                    best, winner = x[image, c, top, left], 0
+                    for k in range(window[0]):
+                        for m in range(window[1]):
+                            candidate = x[image, c, top + k, left + m]
+                            if candidate > best:
+                                best, winner = candidate, k * window[1] + m
+                    winners[image, c, i, j] = winner
+
+
+@partial(jit, parallel=True)
+def _place(y, winners, width, stride, x):
+    n, channels, rows, columns = winners.shape
+    for image in prange(n):
+        for c in range(channels):
+            for i in range(rows):
+                for j in range(columns):
+                    k, m = divmod(winners[image, c, i, j], width)
+                    x[image, c, i * stride[0] + k, j * stride[1] + m] += y[image, c, i, j]
+
+
+def find_numpy(x, window, stride):
+    first, *others = places(x.shape, window, stride)
+    best = x[first].copy()
+    winners = np.zeros(best.shape, np.int32)
+    for k, place in enumerate(others, 1):
+        winners[x[place] > best] = k
+        np.maximum(best, x[place], out=best)
+    return winners
+
+
+def place_numpy(y, winners, shape, window, stride):
+    x = np.zeros(shape, y.dtype)
+    for k, place in enumerate(places(shape, window, stride)):
+        x[place] += np.where(winners == k, y, 0)
     return x

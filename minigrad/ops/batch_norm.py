@@ -4,7 +4,10 @@ The first derivatives are primitives of their own, each computed in a few passes
 same formulas written with other primitives, so all orders exist.
 """
 
+import numpy as np
+
 from minigrad.core import primitive, vjp
+from minigrad.kernels import normalization
 from minigrad.ops.elementwise import sqrt
 from minigrad.ops.reduce import mean, sum, var
 
@@ -12,6 +15,17 @@ from minigrad.ops.reduce import mean, sum, var
 def _axes(x):
     """What the statistics of a channel run over: n, and in images height and width too."""
     return (0, 2, 3) if x.ndim == 4 else (0,)
+
+
+def _three_axes(x):
+    """x as (n, channels, places), which is how the kernels take it."""
+    return np.ascontiguousarray(x).reshape((*x.shape[:2], -1))
+
+
+def _statistics(x, epsilon):
+    """μ and 1/σ = 1/√(variance + epsilon) of every channel."""
+    mean, variance = normalization.moments(x)
+    return mean, 1.0 / np.sqrt(variance + epsilon)
 
 
 def _for(x, p):
@@ -23,10 +37,6 @@ def _standardized(x, epsilon):
     """x̂ = (x − μ)/σ, and σ = √(variance + epsilon)."""
     sigma = sqrt(var(x, _axes(x), True) + epsilon)
     return (x - mean(x, _axes(x), True)) / sigma, sigma
-
-
-def _normalize(x, gamma, beta, epsilon):
-    return _for(x, gamma) * _standardized(x, epsilon)[0] + _for(x, beta)
 
 
 def _pull_to_x(g, x, gamma, epsilon):
@@ -90,7 +100,9 @@ def batch_norm(x, gamma, beta, /, epsilon=1e-5):
     VJP: (γ/σ)·(g − mean g − x̂·mean(g·x̂)); Σ g·x̂; Σ g, means and sums over a channel.
     """
     _check(x, gamma, beta)
-    return _normalize(x, gamma, beta, epsilon)
+    x3 = _three_axes(x)
+    mean, inverse = _statistics(x3, epsilon)
+    return normalization.scale(x3, gamma * inverse, mean, beta).reshape(x.shape)
 
 
 @primitive(
@@ -102,7 +114,12 @@ def batch_norm_to_x(g, x, gamma, /, epsilon):
 
     VJP: the formula's own, by composition.
     """
-    return _pull_to_x(g, x, gamma, epsilon)
+    g3, x3 = _three_axes(g), _three_axes(x)
+    mean, inverse = _statistics(x3, epsilon)
+    total, overlap = normalization.overlaps(g3, x3, mean)
+    count, a = x3.size // x3.shape[1], gamma * inverse
+    y = normalization.combine(g3, x3, mean, a, -a * inverse**2 * overlap / count, -a * total / count)
+    return y.reshape(x.shape)
 
 
 @primitive(
@@ -113,4 +130,6 @@ def batch_norm_to_gamma(g, x, /, epsilon):
 
     VJP: the formula's own, by composition.
     """
-    return _pull_to_gamma(g, x, epsilon)
+    g3, x3 = _three_axes(g), _three_axes(x)
+    mean, inverse = _statistics(x3, epsilon)
+    return normalization.overlaps(g3, x3, mean)[1] * inverse

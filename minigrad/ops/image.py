@@ -93,8 +93,7 @@ def conv2d(x, weights, bias=None, /, stride=1, padding=0):
     if bias is not None and bias.shape != weights.shape[:1]:
         raise ValueError(f"conv2d takes one bias a filter, got {bias.shape} for weights {weights.shape}")
     stride, borders, _ = _geometry(weights.shape[2:], x.shape[2:], stride, padding, (x.shape, weights.shape))
-    y = convolution.correlate(x, weights, stride, borders)
-    return y if bias is None else y + bias[:, None, None]
+    return convolution.correlate(x, weights, bias, stride, borders)
 
 
 def _conv2d_transpose_rule(x, y, weights, image, stride=1, padding=0):
@@ -172,20 +171,12 @@ def conv2d_weights(x, y, /, size, stride=1, padding=0):
 
 
 def _pools(x, window, stride):
-    """The window, the stride and the number of windows, each as a pair (vertical, horizontal)."""
+    """The window and the stride as pairs (vertical, horizontal)."""
     window = _pair(window, "window")
     stride = window if stride is None else _strides(stride)
     if len(x) != 4 or any(k < 1 or k > n for k, n in zip(window, x[2:], strict=True)):
         raise ValueError(f"pooling takes images (n, channels, height, width) that hold the window {window}, got {x}")
-    return window, stride, tuple((n - k) // s + 1 for n, k, s in zip(x[2:], window, stride, strict=True))
-
-
-def _places(shape, window, stride):
-    """For every place (k, l) of a window in row-major order, the index of that place in all windows."""
-    window, stride, counts = _pools(shape, window, stride)
-    for place in np.ndindex(window):
-        spans = zip(place, stride, counts, strict=True)
-        yield (..., *(slice(k, k + s * (n - 1) + 1, s) for k, s, n in spans))
+    return window, stride
 
 
 def _tiles(r):
@@ -195,7 +186,7 @@ def _tiles(r):
 
 
 def _max_pool_rule(y, x, window, stride=None):
-    winners, shape = pooling.winners(stop_gradient(x), list(_places(x.shape, window, stride))), x.shape
+    winners, shape = pooling.find(stop_gradient(x), *_pools(x.shape, window, stride)), x.shape
     return lambda g: place2d(g, winners, shape, window, stride)
 
 
@@ -208,13 +199,13 @@ def max_pool2d(x, /, window, stride=None):
 
     VJP: g to the largest element of each window, and where several are equal to the first of them in row-major order.
     """
-    return pooling.largest(x, list(_places(x.shape, window, stride)))
+    return pooling.largest(x, *_pools(x.shape, window, stride))
 
 
 def _winners(r, x, window, stride=None):
     """Which place wins in each window: any will do."""
-    rows_columns = _pools(x.shape, window, stride)[2]
-    return r.integers(0, np.prod(window), (*x.shape[:2], *rows_columns)).astype(np.int32)
+    windows = max_pool2d(x, window, stride).shape
+    return r.integers(0, np.prod(window), windows).astype(np.int32)
 
 
 def _pick2d_samples(r):
@@ -235,7 +226,7 @@ def pick2d(x, /, winners, window, stride=None):
 
     VJP: g, added at the place it was taken from: place2d.
     """
-    return pooling.pick(x, winners, list(_places(x.shape, window, stride)))
+    return pooling.pick(x, winners, *_pools(x.shape, window, stride))
 
 
 def _place2d_samples(r):
@@ -255,7 +246,7 @@ def place2d(y, /, winners, shape, window, stride=None):
 
     VJP: pick2d(g).
     """
-    return pooling.place(y, winners, shape, list(_places(shape, window, stride)))
+    return pooling.place(y, winners, shape, *_pools(shape, window, stride))
 
 
 def _avg_pool_rule(y, x, window, stride=None):
@@ -269,7 +260,7 @@ def avg_pool2d(x, /, window, stride=None):
 
     VJP: g/(elements of a window), added to every element of the window: avg_unpool2d.
     """
-    places = list(_places(x.shape, window, stride))
+    places = list(pooling.places(x.shape, *_pools(x.shape, window, stride)))
     total = x[places[0]].copy()
     for place in places[1:]:
         total += x[place]
@@ -288,7 +279,7 @@ def avg_unpool2d(y, /, shape, window, stride=None):
 
     VJP: avg_pool2d(g).
     """
-    places = list(_places(shape, window, stride))
+    places = list(pooling.places(shape, *_pools(shape, window, stride)))
     share, x = y / len(places), np.zeros(shape, y.dtype)
     for place in places:
         x[place] += share
