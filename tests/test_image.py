@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad as mg
+from minigrad.kernels import convolution, normalization, pooling
 from minigrad.testing import check_gradients
 
 NAMES = [
@@ -176,6 +177,23 @@ def test_conv2d_names_the_shapes_it_cannot_use():
         mg.conv2d_transpose(normal((2, 4, 3, 3))[0], w, (6, 5))
 
 
+def test_work_for_several_threads_gives_what_one_gives():
+    """Sizes above the kernels' limits, where the tests around here stay below them."""
+    x, w, bias = normal((8, 5, 40, 40), (6, 5, 5, 3), (6,))
+
+    def f(x, w, bias):
+        y = mg.max_pool2d(mg.batch_norm(mg.conv2d(x, w, bias, padding="same"), bias, bias), 2)
+        return mg.sum(mg.sin(y[:, :, ::2]))
+
+    whole = mg.grad(lambda inputs: f(*inputs))([x, w, bias])
+    with pytest.MonkeyPatch.context() as patch:
+        for kernels in (convolution, pooling, normalization):
+            patch.setattr(kernels, "enabled", False)
+        reference = mg.grad(lambda inputs: f(*inputs))([x, w, bias])
+    for g, expected in zip(whole, reference, strict=True):
+        np.testing.assert_allclose(g, expected, rtol=1e-9, atol=1e-9)
+
+
 # ----------------------------------------------------------------------------------------------- pooling
 
 POOLINGS = {
@@ -268,9 +286,6 @@ def test_batch_norm_names_the_shapes_it_cannot_use():
 def agree_with_torch(ours, theirs, *arrays):
     """Values, gradients of Σ sin(y), and gradients of the squared length of those."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
-
-    def twice(f, sin, sum, grad, inputs):
-        return sum(sin(f(*inputs))), grad(inputs), f(*inputs)
 
     def squared_gradient(inputs):
         first = mg.grad(lambda inputs: mg.sum(mg.sin(ours(*inputs))))(inputs)

@@ -22,9 +22,8 @@ import numpy as np
 from minigrad.kernels._jit import enabled, jit, prange
 
 BAND = 1024  # elements of one filter's result that are summed up together: 4 filters and 4 slices then fit the L1 cache
-PARTS = (
-    8  # partial sums of the weights' gradient: a constant, so that rounding does not depend on the number of threads
-)
+PARTS = 8  # partial sums of the weights' gradient: constant, so that rounding does not depend on the number of threads
+SMALL = 2**18  # multiply-adds, or elements moved, below which one thread is faster than several
 
 
 def correlate(x, w, bias, stride, padding):
@@ -93,17 +92,26 @@ def _flatten(x, size, padding):
     return flat, offsets, pitch, (rows, columns)
 
 
+@jit
+def _lay_out_image(x, start, step, pitch, flat):
+    channels, height, width = x.shape
+    flat[:] = 0.0
+    for c in range(channels):
+        for i in range(height):
+            row = start + c * step + i * pitch
+            for j in range(width):
+                flat[row + j] = x[c, i, j]
+
+
 @partial(jit, parallel=True)
 def _lay_out(x, start, step, pitch, flat):
     """x[n, c, i, j] at flat[n, start + c·step + i·pitch + j], and zeros elsewhere."""
-    n, channels, height, width = x.shape
-    for image in prange(n):
-        flat[image] = 0.0
-        for c in range(channels):
-            for i in range(height):
-                row = start + c * step + i * pitch
-                for j in range(width):
-                    flat[image, row + j] = x[image, c, i, j]
+    if flat.size < SMALL:
+        for n in range(len(x)):
+            _lay_out_image(x[n], start, step, pitch, flat[n])
+    else:
+        for n in prange(len(x)):
+            _lay_out_image(x[n], start, step, pitch, flat[n])
 
 
 @jit
@@ -125,24 +133,36 @@ def _add_products(sums, taps, flat, offsets):
             d[j] += d0 * p[j] + d1 * q[j] + d2 * r[j] + d3 * s[j]
 
 
+@jit
+def _correlate_filters(flat, offsets, taps, bias, pitch, y):
+    """Up to four filters of one image, band by band of `height` rows."""
+    filters, rows, columns = y.shape
+    height = max(1, BAND // pitch)
+    sums = np.empty((4, height * pitch), flat.dtype)
+    for top in range(0, rows, height):
+        m = min(height, rows - top) * pitch
+        for k in range(4):
+            sums[k] = bias[k]
+        abcd = (sums[0, :m], sums[1, :m], sums[2, :m], sums[3, :m])
+        _add_products(abcd, taps, flat[top * pitch :], offsets)
+        for k in range(filters):
+            for i in range(m // pitch):
+                for j in range(columns):
+                    y[k, top + i, j] = sums[k, i * pitch + j]
+
+
 @partial(jit, parallel=True)
 def _correlate(flat, offsets, taps, bias, pitch, y):
-    n, filters, rows, columns = y.shape
-    blocks = taps.shape[0] // 4
-    height = max(1, BAND // pitch)  # rows of the result in one band
-    for task in prange(n * blocks):
-        image, f = task // blocks, 4 * (task % blocks)
-        sums = np.empty((4, height * pitch), flat.dtype)
-        for top in range(0, rows, height):
-            m = min(height, rows - top) * pitch
-            for k in range(4):
-                sums[k] = bias[f + k]
-            abcd = (sums[0, :m], sums[1, :m], sums[2, :m], sums[3, :m])
-            _add_products(abcd, taps[f : f + 4], flat[image, top * pitch :], offsets)
-            for k in range(min(4, filters - f)):
-                for i in range(m // pitch):
-                    for j in range(columns):
-                        y[image, f + k, top + i, j] = sums[k, i * pitch + j]
+    blocks = len(taps) // 4
+    tasks = len(y) * blocks
+    if y.size * len(offsets) < SMALL:
+        for task in range(tasks):
+            n, f = task // blocks, 4 * (task % blocks)
+            _correlate_filters(flat[n], offsets, taps[f : f + 4], bias[f : f + 4], pitch, y[n, f : f + 4])
+    else:
+        for task in prange(tasks):
+            n, f = task // blocks, 4 * (task % blocks)
+            _correlate_filters(flat[n], offsets, taps[f : f + 4], bias[f : f + 4], pitch, y[n, f : f + 4])
 
 
 @jit
@@ -189,18 +209,30 @@ def _add_overlaps(totals, g, flat, offsets):
         totals[3, t + 3] += d3
 
 
+@jit
+def _overlap_images(flat, offsets, g, totals):
+    """totals[f, t] += g[n, f] · flat[n, offsets[t] + ·] for all images n, filters f and taps t."""
+    images, filters, length = g.shape
+    for n in range(images):
+        for start in range(0, length, BAND):
+            stop = min(start + BAND, length)
+            for f in range(0, filters, 4):
+                a, b = g[n, f, start:stop], g[n, f + 1, start:stop]
+                c, d = g[n, f + 2, start:stop], g[n, f + 3, start:stop]
+                _add_overlaps(totals[f : f + 4], (a, b, c, d), flat[n, start:], offsets)
+
+
 @partial(jit, parallel=True)
 def _overlap(flat, offsets, g, partial_sums):
-    n, filters, length = g.shape
-    parts = len(partial_sums)
-    for part in prange(parts):
-        for image in range(part * n // parts, (part + 1) * n // parts):
-            for start in range(0, length, BAND):
-                stop = min(start + BAND, length)
-                for f in range(0, filters, 4):
-                    a, b = g[image, f, start:stop], g[image, f + 1, start:stop]
-                    c, d = g[image, f + 2, start:stop], g[image, f + 3, start:stop]
-                    _add_overlaps(partial_sums[part, f : f + 4], (a, b, c, d), flat[image, start:], offsets)
+    n, parts = len(g), len(partial_sums)
+    if g.size * len(offsets) < SMALL:
+        for part in range(parts):
+            images = slice(part * n // parts, (part + 1) * n // parts)
+            _overlap_images(flat[images], offsets, g[images], partial_sums[part])
+    else:
+        for part in prange(parts):
+            images = slice(part * n // parts, (part + 1) * n // parts)
+            _overlap_images(flat[images], offsets, g[images], partial_sums[part])
 
 
 def _windows(x, size, stride, padding):

@@ -6,6 +6,8 @@ import numpy as np
 
 from minigrad.kernels._jit import enabled, jit, prange
 
+SMALL = 2**18  # elements, below which one thread is faster than several
+
 
 def moments(x):
     """The mean and the variance (channels,) of every channel."""
@@ -67,46 +69,83 @@ def _square(x, mean):
     return total
 
 
+@jit
+def _moments_of(x, c):
+    """The mean and variance of channel c: sums over a row in x's precision, over rows in float64."""
+    n, _, places = x.shape
+    total = 0.0
+    for i in range(n):
+        total += _total(x[i, c])
+    mean = x.dtype.type(total / (n * places))
+    total = 0.0
+    for i in range(n):
+        total += _square(x[i, c], mean)
+    return mean, total / (n * places)
+
+
 @partial(jit, parallel=True)
 def _moments(x, mean, variance):
-    n, channels, places = x.shape
-    for c in prange(channels):
-        total = 0.0
-        for i in range(n):
-            total += _total(x[i, c])
-        mean[c] = total / (n * places)
-        total = 0.0
-        for i in range(n):
-            total += _square(x[i, c], mean[c])
-        variance[c] = total / (n * places)
+    if x.size < SMALL:
+        for c in range(len(mean)):
+            mean[c], variance[c] = _moments_of(x, c)
+    else:
+        for c in prange(len(mean)):
+            mean[c], variance[c] = _moments_of(x, c)
+
+
+@jit
+def _overlaps_of(g, x, mean, c):
+    """Σ g and Σ g·(x − mean) over channel c."""
+    total = overlap = 0.0
+    for i in range(len(x)):
+        total += _total(g[i, c])
+        overlap += _overlap(g[i, c], x[i, c], mean[c])
+    return total, overlap
 
 
 @partial(jit, parallel=True)
 def _overlaps(g, x, mean, total, overlap):
-    n, channels, _ = x.shape
-    for c in prange(channels):
-        g_sum = gx_sum = 0.0
-        for i in range(n):
-            g_sum += _total(g[i, c])
-            gx_sum += _overlap(g[i, c], x[i, c], mean[c])
-        total[c], overlap[c] = g_sum, gx_sum
+    if x.size < SMALL:
+        for c in range(len(mean)):
+            total[c], overlap[c] = _overlaps_of(g, x, mean, c)
+    else:
+        for c in prange(len(mean)):
+            total[c], overlap[c] = _overlaps_of(g, x, mean, c)
+
+
+@jit
+def _scale_image(x, a, mean, b, y):
+    channels, places = x.shape
+    for c in range(channels):
+        factor, shift, centre = a[c], b[c], mean[c]
+        for j in range(places):
+            y[c, j] = factor * (x[c, j] - centre) + shift
 
 
 @partial(jit, parallel=True)
 def _scale(x, a, mean, b, y):
-    n, channels, places = x.shape
-    for row in prange(n * channels):
-        i, c = row // channels, row % channels
-        factor, shift, centre = a[c], b[c], mean[c]
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _scale_image(x[n], a, mean, b, y[n])
+    else:
+        for n in prange(len(x)):
+            _scale_image(x[n], a, mean, b, y[n])
+
+
+@jit
+def _combine_image(g, x, mean, a, b, c, y):
+    channels, places = x.shape
+    for k in range(channels):
+        g_factor, x_factor, shift, centre = a[k], b[k], c[k], mean[k]
         for j in range(places):
-            y[i, c, j] = factor * (x[i, c, j] - centre) + shift
+            y[k, j] = g_factor * g[k, j] + x_factor * (x[k, j] - centre) + shift
 
 
 @partial(jit, parallel=True)
 def _combine(g, x, mean, a, b, c, y):
-    n, channels, places = x.shape
-    for row in prange(n * channels):
-        i, k = row // channels, row % channels
-        g_factor, x_factor, shift, centre = a[k], b[k], c[k], mean[k]
-        for j in range(places):
-            y[i, k, j] = g_factor * g[i, k, j] + x_factor * (x[i, k, j] - centre) + shift
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _combine_image(g[n], x[n], mean, a, b, c, y[n])
+    else:
+        for n in prange(len(x)):
+            _combine_image(g[n], x[n], mean, a, b, c, y[n])

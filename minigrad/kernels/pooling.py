@@ -9,6 +9,8 @@ import numpy as np
 
 from minigrad.kernels._jit import enabled, jit, prange
 
+SMALL = 2**18  # elements of the images, below which one thread is faster than several
+
 
 def _windows(shape, window, stride):
     """The shape (n, channels, rows, columns) of one number for every window."""
@@ -58,32 +60,50 @@ def place(y, winners, shape, window, stride):
     return x
 
 
+@jit
+def _find_in_image(x, window, stride, winners):
+    channels, rows, columns = winners.shape
+    for c in range(channels):
+        for i in range(rows):
+            for j in range(columns):
+                top, left = i * stride[0], j * stride[1]
+                best, winner = x[c, top, left], 0
+                for k in range(window[0]):
+                    for m in range(window[1]):
+                        candidate = x[c, top + k, left + m]
+                        if candidate > best:
+                            best, winner = candidate, k * window[1] + m
+                winners[c, i, j] = winner
+
+
 @partial(jit, parallel=True)
 def _find(x, window, stride, winners):
-    n, channels, rows, columns = winners.shape
-    for image in prange(n):
-        for c in range(channels):
-            for i in range(rows):
-                for j in range(columns):
-                    top, left = i * stride[0], j * stride[1]
-                    best, winner = x[image, c, top, left], 0
-                    for k in range(window[0]):
-                        for m in range(window[1]):
-                            candidate = x[image, c, top + k, left + m]
-                            if candidate > best:
-                                best, winner = candidate, k * window[1] + m
-                    winners[image, c, i, j] = winner
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _find_in_image(x[n], window, stride, winners[n])
+    else:
+        for n in prange(len(x)):
+            _find_in_image(x[n], window, stride, winners[n])
+
+
+@jit
+def _place_in_image(y, winners, width, stride, x):
+    channels, rows, columns = winners.shape
+    for c in range(channels):
+        for i in range(rows):
+            for j in range(columns):
+                k, m = divmod(winners[c, i, j], width)
+                x[c, i * stride[0] + k, j * stride[1] + m] += y[c, i, j]
 
 
 @partial(jit, parallel=True)
 def _place(y, winners, width, stride, x):
-    n, channels, rows, columns = winners.shape
-    for image in prange(n):
-        for c in range(channels):
-            for i in range(rows):
-                for j in range(columns):
-                    k, m = divmod(winners[image, c, i, j], width)
-                    x[image, c, i * stride[0] + k, j * stride[1] + m] += y[image, c, i, j]
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _place_in_image(y[n], winners[n], width, stride, x[n])
+    else:
+        for n in prange(len(x)):
+            _place_in_image(y[n], winners[n], width, stride, x[n])
 
 
 def find_numpy(x, window, stride):
