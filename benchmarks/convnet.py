@@ -117,3 +117,14 @@ def difference(result, reference):
             error = np.linalg.norm(gradients[name][key] - expected)
             differences.append(error / max(np.linalg.norm(expected), floor))
     return max(differences)
+
+
+def check(peer=torch_peer, tolerance=1e-10):
+    """The `difference` between ours and a peer in float64; raises AssertionError where it exceeds the tolerance.
+
+    In float32 they may differ by 1e-2: a rounding that moves one of two million activations across the kink of a ReLU
+    or swaps the winner of a window changes a gradient that is a sum of random terms, in either program.
+    """
+    found = difference(ours(np.float64)(), peer(np.float64)())
+    assert found <= tolerance, f"loss or gradients differ by {found:.1e} of their length"
+    return found

@@ -210,29 +210,31 @@ def _add_overlaps(totals, g, flat, offsets):
 
 
 @jit
-def _overlap_images(flat, offsets, g, totals):
-    """totals[f, t] += g[n, f] · flat[n, offsets[t] + ·] for all images n, filters f and taps t."""
-    images, filters, length = g.shape
+def _overlap_filters(flat, offsets, g, f, totals):
+    """totals[k, t] += g[n, f + k] · flat[n, offsets[t] + ·] for four filters, all images n and all taps t."""
+    images, _, length = g.shape
     for n in range(images):
         for start in range(0, length, BAND):
             stop = min(start + BAND, length)
-            for f in range(0, filters, 4):
-                a, b = g[n, f, start:stop], g[n, f + 1, start:stop]
-                c, d = g[n, f + 2, start:stop], g[n, f + 3, start:stop]
-                _add_overlaps(totals[f : f + 4], (a, b, c, d), flat[n, start:], offsets)
+            a, b = g[n, f, start:stop], g[n, f + 1, start:stop]
+            c, d = g[n, f + 2, start:stop], g[n, f + 3, start:stop]
+            _add_overlaps(totals, (a, b, c, d), flat[n, start:], offsets)
 
 
 @partial(jit, parallel=True)
 def _overlap(flat, offsets, g, partial_sums):
-    n, parts = len(g), len(partial_sums)
+    n, (parts, filters, _) = len(g), partial_sums.shape
+    tasks = parts * (filters // 4)
     if g.size * len(offsets) < SMALL:
-        for part in range(parts):
+        for task in range(tasks):
+            part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_images(flat[images], offsets, g[images], partial_sums[part])
+            _overlap_filters(flat[images], offsets, g[images], f, partial_sums[part, f : f + 4])
     else:
-        for part in prange(parts):
+        for task in prange(tasks):
+            part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_images(flat[images], offsets, g[images], partial_sums[part])
+            _overlap_filters(flat[images], offsets, g[images], f, partial_sums[part, f : f + 4])
 
 
 def _windows(x, size, stride, padding):

@@ -47,7 +47,7 @@ def find(x, window, stride):
     if not enabled:
         return find_numpy(x, window, stride)
     winners = np.empty(_windows(x.shape, window, stride), np.int32)
-    _find(x, window, stride, winners)
+    _find(np.ascontiguousarray(x), window, stride, winners)
     return winners
 
 
@@ -56,7 +56,7 @@ def place(y, winners, shape, window, stride):
     if not enabled:
         return place_numpy(y, winners, shape, window, stride)
     x = np.zeros(shape, y.dtype)
-    _place(y, winners, window[1], stride, x)
+    _place(np.ascontiguousarray(y), np.ascontiguousarray(winners), window[1], stride, x)
     return x
 
 

@@ -105,10 +105,7 @@ def batch_norm(x, gamma, beta, /, epsilon=1e-5):
     return normalization.scale(x3, gamma * inverse, mean, beta).reshape(x.shape)
 
 
-@primitive(
-    samples=_with_cotangent,
-    rule=_rule_of(_pull_to_x),
-)
+@primitive(samples=_with_cotangent, rule=_rule_of(_pull_to_x))
 def batch_norm_to_x(g, x, gamma, /, epsilon):
     """(γ/σ)·(g − mean g − x̂·mean(g·x̂)): a cotangent g of batch_norm, pulled back to x.
 
