@@ -55,12 +55,10 @@ def overlap(x, g, size, stride, padding):
     """∂T/∂w (filters, channels, *size)."""
     if not _has_kernel(x, g, stride):
         return overlap_numpy(x, g, size, stride, padding)
-    n, filters, rows, columns = g.shape
+    n, filters = g.shape[:2]
     flat, offsets, pitch, _ = _flatten(x, size, padding)
-    g_flat = np.empty((n, _fours(filters) * rows * pitch), g.dtype)
-    _lay_out(np.ascontiguousarray(g), 0, rows * pitch, pitch, g_flat)
     partial_sums = np.zeros((min(n, PARTS), _fours(filters), len(offsets)), g.dtype)
-    _overlap(flat, offsets, g_flat.reshape(n, -1, rows * pitch), partial_sums)
+    _overlap(flat, offsets, np.ascontiguousarray(g), pitch, partial_sums)
     shape = (filters, x.shape[1], *size)
     return partial_sums.sum(0)[:filters, : np.prod(shape[1:])].reshape(shape)
 
@@ -210,31 +208,36 @@ def _add_overlaps(totals, g, flat, offsets):
 
 
 @jit
-def _overlap_filters(flat, offsets, g, f, totals):
-    """totals[k, t] += g[n, f + k] · flat[n, offsets[t] + ·] for four filters, all images n and all taps t."""
-    images, _, length = g.shape
+def _overlap_filters(flat, offsets, g, f, pitch, totals):
+    """totals[k, t] += g[n, f + k] · flat[n, offsets[t] + ·] for up to four filters, all images n and all taps t."""
+    images, filters, rows, columns = g.shape
+    laid_out = np.zeros((4, rows * pitch), g.dtype)  # like the images: rows `pitch` apart, and zeros between them
     for n in range(images):
-        for start in range(0, length, BAND):
-            stop = min(start + BAND, length)
-            a, b = g[n, f, start:stop], g[n, f + 1, start:stop]
-            c, d = g[n, f + 2, start:stop], g[n, f + 3, start:stop]
-            _add_overlaps(totals, (a, b, c, d), flat[n, start:], offsets)
+        for k in range(min(4, filters - f)):
+            for i in range(rows):
+                for j in range(columns):
+                    laid_out[k, i * pitch + j] = g[n, f + k, i, j]
+        for start in range(0, rows * pitch, BAND):
+            stop = min(start + BAND, rows * pitch)
+            a, b, c, d = laid_out[0], laid_out[1], laid_out[2], laid_out[3]
+            abcd = (a[start:stop], b[start:stop], c[start:stop], d[start:stop])
+            _add_overlaps(totals, abcd, flat[n, start:], offsets)
 
 
 @partial(jit, parallel=True)
-def _overlap(flat, offsets, g, partial_sums):
+def _overlap(flat, offsets, g, pitch, partial_sums):
     n, (parts, filters, _) = len(g), partial_sums.shape
     tasks = parts * (filters // 4)
     if g.size * len(offsets) < SMALL:
         for task in range(tasks):
             part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_filters(flat[images], offsets, g[images], f, partial_sums[part, f : f + 4])
+            _overlap_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
     else:
         for task in prange(tasks):
             part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_filters(flat[images], offsets, g[images], f, partial_sums[part, f : f + 4])
+            _overlap_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
 
 
 def _windows(x, size, stride, padding):

@@ -25,15 +25,6 @@ def places(shape, window, stride):
         yield (..., *(slice(k, k + s * (n - 1) + 1, s) for k, s, n in spans))
 
 
-def largest(x, window, stride):
-    """The largest element of every window: slices with NumPy, which a kernel does not beat."""
-    first, *others = places(x.shape, window, stride)
-    y = x[first].copy()
-    for place in others:
-        np.maximum(y, x[place], out=y)
-    return y
-
-
 def pick(x, winners, window, stride):
     """The element of every window at its winner."""
     y = np.zeros(winners.shape, x.dtype)
@@ -43,12 +34,13 @@ def pick(x, winners, window, stride):
 
 
 def find(x, window, stride):
-    """The winners: the place of the largest element in every window, the first where several are equal."""
+    """The largest element of every window, and the winners: which it is, the first where several are equal."""
     if not enabled:
         return find_numpy(x, window, stride)
-    winners = np.empty(_windows(x.shape, window, stride), np.int32)
-    _find(np.ascontiguousarray(x), window, stride, winners)
-    return winners
+    shape = _windows(x.shape, window, stride)
+    y, winners = np.empty(shape, x.dtype), np.empty(shape, np.int32)
+    _find(np.ascontiguousarray(x), window, stride, y, winners)
+    return y, winners
 
 
 def place(y, winners, shape, window, stride):
@@ -61,7 +53,7 @@ def place(y, winners, shape, window, stride):
 
 
 @jit
-def _find_in_image(x, window, stride, winners):
+def _find_in_image(x, window, stride, y, winners):
     channels, rows, columns = winners.shape
     for c in range(channels):
         for i in range(rows):
@@ -73,17 +65,17 @@ def _find_in_image(x, window, stride, winners):
                         candidate = x[c, top + k, left + m]
                         if candidate > best:
                             best, winner = candidate, k * window[1] + m
-                winners[c, i, j] = winner
+                y[c, i, j], winners[c, i, j] = best, winner
 
 
 @partial(jit, parallel=True)
-def _find(x, window, stride, winners):
+def _find(x, window, stride, y, winners):
     if x.size < SMALL:
         for n in range(len(x)):
-            _find_in_image(x[n], window, stride, winners[n])
+            _find_in_image(x[n], window, stride, y[n], winners[n])
     else:
         for n in prange(len(x)):
-            _find_in_image(x[n], window, stride, winners[n])
+            _find_in_image(x[n], window, stride, y[n], winners[n])
 
 
 @jit
@@ -108,12 +100,12 @@ def _place(y, winners, width, stride, x):
 
 def find_numpy(x, window, stride):
     first, *others = places(x.shape, window, stride)
-    best = x[first].copy()
-    winners = np.zeros(best.shape, np.int32)
+    y = x[first].copy()
+    winners = np.zeros(y.shape, np.int32)
     for k, place in enumerate(others, 1):
-        winners[x[place] > best] = k
-        np.maximum(best, x[place], out=best)
-    return winners
+        winners[x[place] > y] = k
+        np.maximum(y, x[place], out=y)
+    return y, winners
 
 
 def place_numpy(y, winners, shape, window, stride):

@@ -186,7 +186,7 @@ def _tiles(r):
 
 
 def _max_pool_rule(y, x, window, stride=None):
-    winners, shape = pooling.find(stop_gradient(x), *_pools(x.shape, window, stride)), x.shape
+    shape, (_, winners) = x.shape, pooling.find(stop_gradient(x), *_pools(x.shape, window, stride))
     return lambda g: place2d(g, winners, shape, window, stride)
 
 
@@ -199,7 +199,7 @@ def max_pool2d(x, /, window, stride=None):
 
     VJP: g to the largest element of each window, and where several are equal to the first of them in row-major order.
     """
-    return pooling.largest(x, *_pools(x.shape, window, stride))
+    return pooling.find(x, *_pools(x.shape, window, stride))[0]
 
 
 def _winners(r, x, window, stride=None):
