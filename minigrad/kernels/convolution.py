@@ -136,11 +136,11 @@ def _correlate_filters(flat, offsets, taps, bias, pitch, y):
     """Up to four filters of one image, band by band of `height` rows."""
     filters, rows, columns = y.shape
     height = max(1, BAND // pitch)
-    sums = np.empty((4, height * pitch), flat.dtype)
+    sums = np.empty((4, max(BAND, pitch) + 288), flat.dtype)  # 288: rows about 4 KiB apart would slow each other down
     for top in range(0, rows, height):
         m = min(height, rows - top) * pitch
         for k in range(4):
-            sums[k] = bias[k]
+            sums[k, :m] = bias[k]
         abcd = (sums[0, :m], sums[1, :m], sums[2, :m], sums[3, :m])
         _add_products(abcd, taps, flat[top * pitch :], offsets)
         for k in range(filters):
