@@ -36,7 +36,7 @@ def alternate(candidates, rounds=11, warmup=2, scale=1.0):
 
 
 def peak_megabytes():
-    """The most memory this process has had in RAM (Linux). resource.getrusage would count its parent before exec, too."""
+    """The most memory this process has had (Linux). resource.getrusage would count its parent's before exec, too."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
 

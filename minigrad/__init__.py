@@ -11,6 +11,7 @@ from minigrad.core import (
     vjp,
 )
 from minigrad.curvature import empirical_fisher_product, fisher_product, gauss_newton_product, hessian, hvp
+from minigrad.ops.batch_norm import batch_norm
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -38,6 +39,7 @@ from minigrad.ops.elementwise import (
     tanh,
     where,
 )
+from minigrad.ops.image import avg_pool2d, conv2d, conv2d_transpose, max_pool2d
 from minigrad.ops.linalg import dot, matmul, outer
 from minigrad.ops.nn import cross_entropy, log_softmax
 from minigrad.ops.reduce import logsumexp, max, mean, min, norm, sum, var

@@ -64,11 +64,11 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that asks for `case` runs once for every sample of every registered primitive."""
-    if "case" in metafunc.fixturenames:
+    """A test that asks for `primitive_case` runs once for every sample of every registered primitive."""
+    if "primitive_case" in metafunc.fixturenames:
         cases = [
             pytest.param((primitive, sample), id=f"{name}-{i}")
             for name, primitive in mg.primitives.items()
             for i, sample in enumerate(primitive.samples(np.random.default_rng(0)))
         ]
-        metafunc.parametrize("case", cases)
+        metafunc.parametrize("primitive_case", cases)

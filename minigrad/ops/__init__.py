@@ -3,9 +3,9 @@
 import operator
 
 from minigrad.core import Var, stop_gradient
-from minigrad.ops import elementwise, linalg, nn, reduce, shape
+from minigrad.ops import batch_norm, elementwise, image, linalg, nn, reduce, shape
 
-__all__ = ["elementwise", "linalg", "nn", "reduce", "shape"]
+__all__ = ["batch_norm", "elementwise", "image", "linalg", "nn", "reduce", "shape"]
 
 
 def _swapped(operation):

@@ -110,11 +110,11 @@ def jnp_norm(x, axis, keepdims):
 
 @needs("jax")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_primitive_equals_jax(case):
+def test_primitive_equals_jax(primitive_case):
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    primitive, sample = case
+    primitive, sample = primitive_case
     theirs = jax_function(primitive.__name__)
     if theirs is None:
         pytest.skip(f"jax has no function of one call for {primitive.__name__}")

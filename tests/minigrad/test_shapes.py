@@ -111,8 +111,8 @@ def read_only(x):
 
 
 @pytest.mark.parametrize("layout", [fortran, strided, read_only])
-def test_memory_layout_does_not_matter(case, layout):
-    primitive, sample = case
+def test_memory_layout_does_not_matter(primitive_case, layout):
+    primitive, sample = primitive_case
     laid_out = tuple(layout(np.asarray(x)) if is_float_array(x) else x for x in sample)
     before = [np.copy(x) for x in floats_of(laid_out)]
     for found, expected in zip(

@@ -1,0 +1,115 @@
+"""Max-pooling of images (n, channels, height, width): the winner of every window, and its place in the image.
+
+window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from minigrad.kernels._jit import enabled, jit, prange
+
+SMALL = 2**18  # elements of the images, below which one thread is faster than several
+
+
+def _windows(shape, window, stride):
+    """The shape (n, channels, rows, columns) of one number for every window."""
+    return (*shape[:2], *((n - k) // s + 1 for n, k, s in zip(shape[2:], window, stride, strict=True)))
+
+
+def places(shape, window, stride):
+    """For every place (k, l) of a window in row-major order, the index of that place in all windows of an image."""
+    counts = _windows(shape, window, stride)[2:]
+    for corner in np.ndindex(*window):
+        spans = zip(corner, stride, counts, strict=True)
+        yield (..., *(slice(k, k + s * (n - 1) + 1, s) for k, s, n in spans))
+
+
+def pick(x, winners, window, stride):
+    """The element of every window at its winner."""
+    y = np.zeros(winners.shape, x.dtype)
+    for k, place in enumerate(places(x.shape, window, stride)):
+        np.copyto(y, x[place], where=winners == k)
+    return y
+
+
+def find(x, window, stride):
+    """The largest element of every window, and the winners: which it is, the first where several are equal."""
+    if not enabled:
+        return find_numpy(x, window, stride)
+    shape = _windows(x.shape, window, stride)
+    y, winners = np.empty(shape, x.dtype), np.empty(shape, np.int32)
+    _find(np.ascontiguousarray(x), window, stride, y, winners)
+    return y, winners
+
+
+def place(y, winners, shape, window, stride):
+    """Zeros with every y added at its winner."""
+    if not enabled:
+        return place_numpy(y, winners, shape, window, stride)
+    x = np.zeros(shape, y.dtype)
+    _place(np.ascontiguousarray(y), np.ascontiguousarray(winners), window[1], stride, x)
+    return x
+
+
+@jit
+def _find_in_image(x, window, stride, y, winners):
+    channels, rows, columns = winners.shape
+    for c in range(channels):
+        for i in range(rows):
+            for j in range(columns):
+                top, left = i * stride[0], j * stride[1]
+                best, winner = x[c, top, left], 0
+                for k in range(window[0]):
+                    for m in range(window[1]):
+                        candidate = x[c, top + k, left + m]
+                        if candidate > best:
+                            best, winner = candidate, k * window[1] + m
+                y[c, i, j], winners[c, i, j] = best, winner
+
+
+@partial(jit, parallel=True)
+def _find(x, window, stride, y, winners):
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _find_in_image(x[n], window, stride, y[n], winners[n])
+    else:
+        for n in prange(len(x)):
+            _find_in_image(x[n], window, stride, y[n], winners[n])
+
+
+@jit
+def _place_in_image(y, winners, width, stride, x):
+    channels, rows, columns = winners.shape
+    for c in range(channels):
+        for i in range(rows):
+            for j in range(columns):
+                k, m = divmod(winners[c, i, j], width)
+                x[c, i * stride[0] + k, j * stride[1] + m] += y[c, i, j]
+
+
+@partial(jit, parallel=True)
+def _place(y, winners, width, stride, x):
+    if x.size < SMALL:
+        for n in range(len(x)):
+            _place_in_image(y[n], winners[n], width, stride, x[n])
+    else:
+        for n in prange(len(x)):
+            _place_in_image(y[n], winners[n], width, stride, x[n])
+
+
+def find_numpy(x, window, stride):
+    first, *others = places(x.shape, window, stride)
+    y = x[first].copy()
+    winners = np.zeros(y.shape, np.int32)
+    for k, place in enumerate(others, 1):
+        winners[x[place] > y] = k
+        np.maximum(y, x[place], out=y)
+    return y, winners
+
+
+def place_numpy(y, winners, shape, window, stride):
+    x = np.zeros(shape, y.dtype)
+    for k, place in enumerate(places(shape, window, stride)):
+        x[place] += np.where(winners == k, y, 0)
+    return x
