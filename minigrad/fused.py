@@ -35,18 +35,19 @@ _select = traced(lambda bundle, /, *, name: bundle[name], lambda out, bundle, na
 
 
 def lstm_cell(weights, x, h, c):
-    """One step of one LSTM layer: the same call as `layers.lstm_cell` and, up to rounding, the same result. See `lstm`."""
+    """One step of one LSTM layer: `layers.lstm_cell`, with the same result up to rounding. See `lstm`."""
     return lstm([weights], x, [(h, c)])[0]
 
 
 def lstm(layers, x, state):
     """One step of a stack of LSTM layers, each of which reads the new h of the one before it.
 
-    layers: the weights of each, "W", "U" and "b" as in `layers.lstm_cell`. x: (inputs, n). state: a pair (h, c) for each
-    layer, (hidden, n) both. Returns the new state, a list of pairs.
+    layers: the weights of each, "W", "U" and "b" as in `layers.lstm_cell`. x: (inputs, n). state: a pair (h, c) for
+    each layer, (hidden, n) both. Returns the new state, a list of pairs.
 
-    Arrays are converted to their common dtype, float32 or float64. In float32, tanh is the rational approximation
-    `kernels.lstm.rational_tanh`. A tape keeps the arguments and the new state but no gates: backward recomputes them.
+    Arrays are converted to their common dtype, float32 or float64. In float32, tanh is the approximation
+    described at `kernels.lstm.tanh`. A tape keeps the arguments and the new state but no gates, which backward
+    recomputes.
 
     Raises ValueError where shapes do not fit, TypeError where the common dtype is not float32 or float64, and
     SecondDerivativeError, at the call, where two nested derivatives watch the arguments.
@@ -93,10 +94,6 @@ def _operands(bundle, depth):
 
 
 def _lstm(bundle, /, *, depth, input_gradient):
-    """The new h and c of every layer, from x and the h, c, W, U and b of every layer.
-
-    use layers.lstm_cell (or the optimizer LSTM(fused=False)) here, or pass minigrad.stop_gradient of the arguments
-    """
     from minigrad.kernels import lstm as kernel
 
     h_new, c_new = kernel.forward(*_operands(bundle, depth))
@@ -129,9 +126,10 @@ def _cotangent(g, like):
     if g is None:
         return np.zeros_like(like)
     if type(g) is Var:
-        raise SecondDerivativeError(f"fused_lstm has no second derivative: {_lstm.__doc__.splitlines()[-1].strip()}")
+        raise SecondDerivativeError(f"fused.lstm has no second derivative: {_INSTEAD}")
     return np.ascontiguousarray(g)
 
 
-_lstm.__name__ = "fused.lstm"
+_INSTEAD = "use layers.lstm_cell, or the optimizer LSTM(fused=False), or minigrad.stop_gradient on an argument"
+_lstm.__name__, _lstm.__doc__ = "fused.lstm", _INSTEAD  # the engine quotes them when it refuses a second derivative
 _fused_lstm = traced(_lstm, _lstm_rule, order=1)

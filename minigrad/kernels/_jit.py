@@ -1,13 +1,14 @@
 """How every kernel is compiled: one decorator, its options agreed once.
 
     error_model   "numpy": x / 0 is inf, as in NumPy. The default's check for zero stops vectorization.
-    fastmath      sums may be reordered and a·b + c fused, which vectorization needs; NaN and infinity keep their meaning.
+    fastmath      sums may be reordered and a·b + c fused, for vectorization; NaN and infinity keep their meaning.
     nogil         a kernel touches no Python object; and its threads, which look up BLAS in SciPy, can take the lock.
     cache         on disk where a folder is writable, in memory otherwise.
 
 Set MINIGRAD_NUMBA=0 in the environment to run the NumPy reference of every kernel instead: Numba is not even imported.
 """
 
+import contextlib
 import os
 
 enabled = os.environ.get("MINIGRAD_NUMBA", "1") != "0"
@@ -22,21 +23,24 @@ else:
 _OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}, "nogil": True}
 
 
-def jit(function=None, *, parallel=False, inline=False):
-    """`function` compiled by Numba at its first call for each set of argument types, with the options above.
+def jit(function=None, *, parallel=False, inline=False, entry=False):
+    """Decorator: compile with the options above, at the first call for each set of argument types.
 
-    parallel=True shares the iterations of `prange` among threads. The plain function is kept as `.py_func`. Numba
-    looks for changes in the function's own file only, so a kernel's helpers belong into the kernel's file.
+    parallel=True shares the iterations of `prange` among threads. inline=True puts a helper into its callers whatever
+    its size, without which their loops do not vectorize. The plain function stays available as `.py_func`.
+
+    The cache notices changes in the function's own file only, so a kernel's helpers belong into the kernel's file; and
+    it tells functions apart by name, not by option, so one function cannot be compiled both with and without parallel.
     """
     if function is None:
-        return lambda function: jit(function, parallel=parallel, inline=inline)
+        return lambda function: jit(function, parallel=parallel, inline=inline, entry=entry)
     if not enabled:
         return function
-    compiled = numba.njit(parallel=parallel, forceinline=inline, **_OPTIONS)(function)
-    try:
-        compiled.enable_caching()
-    except RuntimeError:  # no folder is writable: neither the source's, nor the user's, nor NUMBA_CACHE_DIR
-        pass
+    options = {**_OPTIONS, "parallel": parallel, "forceinline": inline, "no_cpython_wrapper": not entry}
+    compiled = numba.njit(no_cfunc_wrapper=True, **options)(function)
+    if entry:
+        with contextlib.suppress(RuntimeError):  # no folder is writable: the source's, the user's, or NUMBA_CACHE_DIR
+            compiled.enable_caching()
     return compiled
 
 
@@ -59,7 +63,7 @@ def by_precision(single, double):
 def wide_vectors():
     """Called first thing in a kernel: compile this function, on its own, for the widest vectors there are.
 
-    For many processors with AVX-512 LLVM prefers vectors of half the width, out of care for the clock of other programs.
+    For many processors with AVX-512, LLVM prefers vectors of half the width, to spare the clock of other programs.
     """
 
 
