@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import harness, meta_problems
 from l2l.optimizers import Adam
 from l2l.unroll import unroll
-from minigrad import tree, value_and_grad
+from minigrad import threads, tree, value_and_grad
 
 WORKLOADS = {
     "MNIST, 15,910 coordinates": meta_problems.mnist,
@@ -33,6 +33,7 @@ class Ours:
         state = self.optimizer.init_state(task.theta)
         return unroll(self.optimizer, phi, task, task.theta, state, [1.0] * self.workload.steps)
 
+    @threads.for_kernels()
     def meta_step(self):
         loss, gradient = value_and_grad(lambda phi: self._unroll(phi)[0])(self.phi)
         flat, unravel = tree.ravel(self.phi)
@@ -40,6 +41,7 @@ class Ours:
         self.phi = unravel(flat + update)
         return loss
 
+    @threads.for_kernels()
     def apply(self):
         return self._unroll(self.phi)[1]
 

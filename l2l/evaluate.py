@@ -7,11 +7,13 @@ import numpy as np
 from l2l.errors import DivergenceError, L2LError
 from l2l.problems import draw_task
 from l2l.unroll import unroll
+from minigrad import threads
 
 POINTS_PER_DECADE = 3
 MOST_POINTS = 24  # how far the grid of learning rates may be extended before its edge is reported instead
 
 
+@threads.for_kernels()
 def run(optimizer, phi, problem, split, seed, repeats, steps):
     """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs: an array (repeats, steps), per function.
 

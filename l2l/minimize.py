@@ -5,8 +5,10 @@ import numpy as np
 import minigrad as mg
 from l2l.problems import Task
 from l2l.unroll import unroll
+from minigrad import threads
 
 
+@threads.for_kernels()
 def minimize(loss, theta, optimizer, phi=None, steps=100):
     """Take `steps` steps on loss(theta), a scalar built from minigrad functions, theta an array or a tree of them.
 

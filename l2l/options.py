@@ -19,6 +19,9 @@ def build(kind, registry, name, settings):
     return registry[name](**{key: convert(fields[key], value) for key, value in settings.items()})
 
 
+_WANTED = {int: "a whole number", float: "a number", tuple: "whole numbers such as 20-20", bool: "true or false"}
+
+
 def convert(field, value):
     """value as field's type: text from a command line or a file becomes a number, or a tuple written as 20-20."""
     kind = type(field.default)
@@ -26,12 +29,13 @@ def convert(field, value):
         if kind is tuple:
             items = str(value).split("-") if isinstance(value, (str, int)) else value
             return tuple(int(item) for item in items)
+        if kind is bool:
+            return {"true": True, "false": False}[str(value).lower()]
         if kind is int and float(value) != int(value):
             raise ValueError
         return kind(value)
-    except (TypeError, ValueError):
-        wanted = {int: "a whole number", float: "a number", tuple: "whole numbers such as 20-20"}[kind]
-        raise L2LError(f"option {field.name!r} takes {wanted}, not {value!r}") from None
+    except (KeyError, TypeError, ValueError):
+        raise L2LError(f"option {field.name!r} takes {_WANTED[kind]}, not {value!r}") from None
 
 
 def describe(cls):

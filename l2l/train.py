@@ -10,6 +10,7 @@ from l2l.evaluate import run
 from l2l.optimizers import Adam
 from l2l.problems import draw_task
 from l2l.unroll import unroll
+from minigrad import threads
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Training:
     history: list = field(default_factory=list)
 
 
+@threads.for_kernels()
 def train(
     problem,
     optimizer,

@@ -1,6 +1,6 @@
 """minigrad: a small reverse-mode automatic differentiation engine on NumPy. Start with `minigrad/core.py`."""
 
-from minigrad import layers, tree
+from minigrad import fused, layers, tree
 from minigrad.core import (
     EscapedVarError,
     SecondDerivativeError,

@@ -22,3 +22,16 @@ def lstm_cell(weights, x, h, c):
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(c)
     return h, c
+
+
+def lstm(layers, x, state):
+    """One step of a stack of LSTM layers, each of which reads the new h of the one before it.
+
+    layers: the weights of each, as `lstm_cell` takes them; x (inputs, n); state: a pair (h, c) for each layer. Returns
+    the new state, a list of pairs. `minigrad.fused.lstm` is the compiled form of the same.
+    """
+    new = []
+    for weights, (h, c) in zip(layers, state, strict=True):
+        new.append(lstm_cell(weights, x, h, c))
+        x = new[-1][0]
+    return new

@@ -44,7 +44,9 @@ class LSTM:
         x = log_sign(∇_t, p), or ∇_t itself      (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)      g_t = scale · (W h_{t+1} + b)
 
     hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state are float32 unless dtype says
-    otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates).
+    otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates). fused=False takes
+    the readable `minigrad.layers.lstm_cell` in place of the compiled kernels: many times slower, and differentiable
+    to any order.
     """
 
     hidden: tuple = (20, 20)
@@ -52,6 +54,7 @@ class LSTM:
     p: float = 10.0
     scale: float = 0.1
     dtype: str = "float32"
+    fused: bool = True
 
     presets = {"paper": {"p": 10.0, "scale": 0.1}, "deepmind": {"p": 5.0, "scale": 0.01}}
     """The settings of the paper (Appendix A, section 3.2), and of the code its authors released."""
@@ -85,10 +88,6 @@ class LSTM:
     def __call__(self, phi, grad, state):
         x = mg.reshape(mg.astype(grad, self.dtype), (-1,))
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.expand_dims(x, 0)
-        new_state = []
-        for weights, (h, c) in zip(phi["layers"], state, strict=True):
-            h, c = mg.layers.lstm_cell(weights, x, h, c)
-            new_state.append((h, c))
-            x = h
-        update = self.scale * (phi["output"]["W"] @ x + phi["output"]["b"])
-        return mg.astype(mg.reshape(update, grad.shape), grad.dtype), new_state
+        state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi["layers"], x, state)
+        update = self.scale * (phi["output"]["W"] @ state[-1][0] + phi["output"]["b"])
+        return mg.astype(mg.reshape(update, grad.shape), grad.dtype), state

@@ -1,1 +1,4 @@
-"""The inner loops that NumPy has no fast form of: one file a kernel, its NumPy reference beside it."""
+"""Compiled kernels, one file each with its NumPy reference beside it. `_jit.py` holds the one decorator.
+
+Importing them compiles nothing: that happens at the first call, and its result is kept on disk.
+"""

@@ -15,8 +15,6 @@ and a convolution is a product of matrices whose second one is never built: its 
 to the right of a row serve as those to the left of the next. A place (i, j ≥ columns) meets two rows, and is dropped.
 """
 
-from functools import partial
-
 import numpy as np
 
 from minigrad.kernels._jit import enabled, jit, prange
@@ -101,7 +99,7 @@ def _lay_out_image(x, start, step, pitch, flat):
                 flat[row + j] = x[c, i, j]
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _lay_out(x, start, step, pitch, flat):
     """x[n, c, i, j] at flat[n, start + c·step + i·pitch + j], and zeros elsewhere."""
     if flat.size < SMALL:
@@ -149,7 +147,7 @@ def _correlate_filters(flat, offsets, taps, bias, pitch, y):
                     y[k, top + i, j] = sums[k, i * pitch + j]
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _correlate(flat, offsets, taps, bias, pitch, y):
     blocks = len(taps) // 4
     tasks = len(y) * blocks
@@ -224,7 +222,7 @@ def _overlap_filters(flat, offsets, g, f, pitch, totals):
             _add_overlaps(totals, abcd, flat[n, start:], offsets)
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _overlap(flat, offsets, g, pitch, partial_sums):
     n, (parts, filters, _) = len(g), partial_sums.shape
     tasks = parts * (filters // 4)

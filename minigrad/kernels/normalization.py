@@ -1,7 +1,5 @@
 """Sums and affine maps channel by channel, for batch normalization. All arrays are (n, channels, places)."""
 
-from functools import partial
-
 import numpy as np
 
 from minigrad.kernels._jit import enabled, jit, prange
@@ -83,7 +81,7 @@ def _moments_of(x, c):
     return mean, total / (n * places)
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _moments(x, mean, variance):
     if x.size < SMALL:
         for c in range(len(mean)):
@@ -103,7 +101,7 @@ def _overlaps_of(g, x, mean, c):
     return total, overlap
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _overlaps(g, x, mean, total, overlap):
     if x.size < SMALL:
         for c in range(len(mean)):
@@ -122,7 +120,7 @@ def _scale_image(x, a, mean, b, y):
             y[c, j] = factor * (x[c, j] - centre) + shift
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _scale(x, a, mean, b, y):
     if x.size < SMALL:
         for n in range(len(x)):
@@ -141,7 +139,7 @@ def _combine_image(g, x, mean, a, b, c, y):
             y[k, j] = g_factor * g[k, j] + x_factor * (x[k, j] - centre) + shift
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _combine(g, x, mean, a, b, c, y):
     if x.size < SMALL:
         for n in range(len(x)):

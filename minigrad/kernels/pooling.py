@@ -3,8 +3,6 @@
 window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order.
 """
 
-from functools import partial
-
 import numpy as np
 
 from minigrad.kernels._jit import enabled, jit, prange
@@ -68,7 +66,7 @@ def _find_in_image(x, window, stride, y, winners):
                 y[c, i, j], winners[c, i, j] = best, winner
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _find(x, window, stride, y, winners):
     if x.size < SMALL:
         for n in range(len(x)):
@@ -88,7 +86,7 @@ def _place_in_image(y, winners, width, stride, x):
                 x[c, i * stride[0] + k, j * stride[1] + m] += y[c, i, j]
 
 
-@partial(jit, parallel=True)
+@jit(parallel=True, entry=True)
 def _place(y, winners, width, stride, x):
     if x.size < SMALL:
         for n in range(len(x)):

@@ -1,0 +1,305 @@
+"""One step of a stack of LSTM layers over many coordinates, forward and backward (formulas: `layers.lstm_cell`).
+
+Everything is feature-major, (features, P) for P coordinates. A kernel walks over tiles of coordinates and takes each
+one through all layers, so what a layer hands to the next stays in the cache. The products of a tile are BLAS calls
+(`np.dot`), near the peak of the machine; what lies between them is one loop, vectorized across coordinates.
+
+Backward needs nothing but the states, which the caller keeps anyway: it recomputes the gates from them. Keeping the
+gates instead would take three times the memory and save a quarter of backward's arithmetic.
+
+Arguments of `forward` and `backward`, all float32 or all float64, C-contiguous and of fitting shapes (`fused.lstm`
+sees to that; compiled code does not check); tuples have one array for each layer, the first layer first:
+
+    x (inputs, P)      h, c (hidden, P)      A = [W | U] (4·hidden, inputs + hidden)      b (4·hidden,)
+"""
+
+import math
+
+import numpy as np
+
+from minigrad.kernels._jit import by_precision, enabled, jit, prange, wide_vectors
+
+TILE = 256  # coordinates: the gates and inputs of a tile fit into a second-level cache
+CHUNKS = 32  # at most. A chunk of tiles is the unit of parallel work, and has its own sums of weight gradients
+
+# ------------------------------------------------------------------------------------------ tanh and the gates
+
+_P = (1.23835921, 1.65866122e-1, 4.34794836e-3, 2.58388845e-5, 1.69837815e-8)
+_Q = (1.23835921, 5.78652382e-1, 3.21177617e-2, 4.10020788e-4, 9.81128551e-7)
+_P0, _P1, _P2, _P3, _P4 = map(np.float32, _P)
+_Q0, _Q1, _Q2, _Q3, _Q4 = map(np.float32, _Q)
+_LIMIT = np.float32(8.8)  # beyond it tanh is within one unit in the last place of ±1
+TANH_ULPS = 8
+
+
+@jit(inline=True)
+def _single(x):
+    x = -_LIMIT if x < -_LIMIT else x  # written so that NaN stays NaN
+    x = _LIMIT if x > _LIMIT else x
+    u = x * x
+    p = (((_P4 * u + _P3) * u + _P2) * u + _P1) * u + _P0
+    q = (((_Q4 * u + _Q3) * u + _Q2) * u + _Q1) * u + _Q0
+    return x * p, q
+
+
+@jit(inline=True)
+def _double(x):
+    return math.tanh(x), 1.0
+
+
+tanh = by_precision(_single, _double)
+"""tanh(x) as a quotient: a numerator and a denominator, which callers divide when and with whatever it suits them.
+
+float64: (math.tanh(x), 1). float32: (x·P(x²), Q(x²)) with |x| clamped to 8.8 and P, Q of degree 4, fitted for the least
+relative error (Lawson's iteration), their last bits searched for the least error with rounding included: the quotient
+is within TANH_ULPS units in the last place of tanh(x) for all float32 numbers (5.4 measured; 7.2 where a processor has
+no fused multiply-add).
+"""
+
+
+@jit(inline=True)
+def _gates(zi, zf, zg, zo, half):
+    """sigmoid(zi), sigmoid(zf), tanh(zg), sigmoid(zo). One division serves all: it costs as much as ten products."""
+    ni, di = tanh(half * zi)
+    nf, df = tanh(half * zf)
+    ng, dg = tanh(zg)
+    no, do = tanh(half * zo)
+    dif, dgo = di * df, dg * do
+    inverse = (half + half) / (dif * dgo)
+    inverse_if, inverse_go = inverse * dgo, inverse * dif
+    i = half + half * (ni * df * inverse_if)
+    f = half + half * (nf * di * inverse_if)
+    g = ng * do * inverse_go
+    o = half + half * (no * dg * inverse_go)
+    return i, f, g, o
+
+
+# ------------------------------------------------------------------------------------------ one tile of one layer
+
+
+@jit
+def _forward_tile(z, b, c, h_new, c_new, start):
+    """The columns of h_new and c_new from `start` on, from the gates' arguments z + b, z (4·hidden, n)."""
+    wide_vectors()
+    hidden, n = c.shape[0], z.shape[1]
+    half = z.dtype.type(0.5)  # a Python float would turn float32 arithmetic into float64
+    for u in range(hidden):
+        zi, zf, zg, zo = z[u], z[hidden + u], z[2 * hidden + u], z[3 * hidden + u]
+        bi, bf, bg, bo = b[u], b[hidden + u], b[2 * hidden + u], b[3 * hidden + u]
+        c_old, c_out, h_out = c[u, start : start + n], c_new[u, start : start + n], h_new[u, start : start + n]
+        for t in range(n):
+            i, f, g, o = _gates(zi[t] + bi, zf[t] + bf, zg[t] + bg, zo[t] + bo, half)
+            cell = f * c_old[t] + i * g
+            p, q = tanh(cell)
+            c_out[t] = cell
+            h_out[t] = o * p / q
+
+
+@jit
+def _backward_tile(z, b, c, dh_new, dc_new, above, dc, db, start):
+    """Replaces z by its cotangent, fills the columns of dc from `start` on, and adds to db.
+
+    The cotangent of the new h has two parts: dh_new from the next step, and above (hidden, n) from the next layer.
+    """
+    wide_vectors()
+    hidden, n = c.shape[0], z.shape[1]
+    half, one = z.dtype.type(0.5), z.dtype.type(1)
+    for u in range(hidden):
+        zi, zf, zg, zo = z[u], z[hidden + u], z[2 * hidden + u], z[3 * hidden + u]
+        bi, bf, bg, bo = b[u], b[hidden + u], b[2 * hidden + u], b[3 * hidden + u]
+        c_old, dc_out = c[u, start : start + n], dc[u, start : start + n]
+        dh_in, dc_in = dh_new[u, start : start + n], dc_new[u, start : start + n]
+        sum_i = sum_f = sum_g = sum_o = one - one
+        for t in range(n):
+            i, f, g, o = _gates(zi[t] + bi, zf[t] + bf, zg[t] + bg, zo[t] + bo, half)
+            p, q = tanh(f * c_old[t] + i * g)
+            y = p / q
+            dh = dh_in[t] + above[u, t]
+            dcell = dc_in[t] + dh * o * (one - y * y)
+            dzi, dzf = dcell * g * (i - i * i), dcell * c_old[t] * (f - f * f)
+            dzg, dzo = dcell * i * (one - g * g), dh * y * (o - o * o)
+            zi[t], zf[t], zg[t], zo[t] = dzi, dzf, dzg, dzo
+            dc_out[t] = dcell * f
+            sum_i += dzi
+            sum_f += dzf
+            sum_g += dzg
+            sum_o += dzo
+        db[u] += sum_i
+        db[hidden + u] += sum_f
+        db[2 * hidden + u] += sum_g
+        db[3 * hidden + u] += sum_o
+
+
+@jit
+def _copy(rows, n, target, row, column, source, source_row, source_column):
+    """A block (rows, n) of source into target. Numba turns an assignment between slices into scalar moves, this not."""
+    for k in range(rows):
+        to = target[row + k, column : column + n]
+        of = source[source_row + k, source_column : source_column + n]
+        for t in range(n):
+            to[t] = of[t]
+
+
+@jit
+def _matrix(buffer, rows, columns):
+    """The beginning of a flat buffer as a contiguous matrix, which is what BLAS wants."""
+    return buffer[: rows * columns].reshape(rows, columns)
+
+
+# ------------------------------------------------------------------------------------------ one chunk of tiles
+
+
+@jit
+def _widest(A):
+    most = 0
+    for layer in range(len(A)):
+        most = max(most, A[layer].shape[0], A[layer].shape[1])
+    return most
+
+
+@jit(entry=True)
+def _forward_chunk(first, last, x, h, c, A, b, h_new, c_new):
+    size = _widest(A) * TILE
+    z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
+    for start in range(first, last, TILE):
+        n = min(TILE, last - start)
+        for layer in range(len(A)):
+            rows, columns = A[layer].shape
+            below = columns - h[layer].shape[0]
+            z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
+            _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
+            _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
+            np.dot(A[layer], inputs, z)
+            _forward_tile(z, b[layer], c[layer], h_new[layer], c_new[layer], start)
+
+
+@jit(entry=True)
+def _backward_chunk(k, first, last, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db):
+    """The columns first to last of dx, dh and dc, and their part k of the sums dA and db."""
+    widest = _widest(A)
+    size = widest * TILE
+    z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
+    above_buffer, dinput_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
+    weight_buffer = np.empty(widest * widest, x.dtype)
+    for start in range(first, last, TILE):
+        n = min(TILE, last - start)
+        above = _matrix(above_buffer, h[-1].shape[0], n)
+        above[:] = 0
+        for layer in range(len(A) - 1, -1, -1):
+            rows, columns = A[layer].shape
+            below = columns - h[layer].shape[0]
+            z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
+            dinputs, weights = _matrix(dinput_buffer, columns, n), _matrix(weight_buffer, rows, columns)
+            _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
+            _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
+            np.dot(A[layer], inputs, z)
+            _backward_tile(z, b[layer], c[layer], dh_new[layer], dc_new[layer], above, dc[layer], db[layer][k], start)
+            np.dot(z, inputs.T, weights)
+            dA[layer][k] += weights
+            np.dot(A[layer].T, z, dinputs)
+            _copy(columns - below, n, dh[layer], 0, start, dinputs, below, 0)
+            above = _matrix(above_buffer, below, n)
+            _copy(below, n, above, 0, 0, dinputs, 0, 0)
+        if dx.shape[0]:
+            _copy(dx.shape[0], n, dx, 0, start, above, 0, 0)
+
+
+# ------------------------------------------------------------------------------------------ all chunks
+
+
+@jit(parallel=True, entry=True)
+def _forward_chunks(size, x, h, c, A, b, h_new, c_new):
+    P = x.shape[1]
+    for k in prange((P + size - 1) // size):
+        _forward_chunk(k * size, min(P, (k + 1) * size), x, h, c, A, b, h_new, c_new)
+
+
+@jit(parallel=True, entry=True)
+def _backward_chunks(size, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db):
+    P = x.shape[1]
+    for k in prange((P + size - 1) // size):
+        last = min(P, (k + 1) * size)
+        _backward_chunk(k, k * size, last, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
+
+
+def _chunk_size(P):
+    """Coordinates per chunk: a function of P alone, and so are the partial sums. More threads change no bit."""
+    tiles = -(-P // TILE)
+    return max(1, -(-tiles // CHUNKS)) * TILE
+
+
+def _empty_like(arrays):
+    return tuple(map(np.empty_like, arrays))
+
+
+def forward(x, h, c, A, b):
+    """The new h and the new c, a tuple of fresh arrays (hidden, P) each. Up to TILE coordinates take one thread."""
+    if not enabled:
+        return forward_reference(x, h, c, A, b)
+    h_new, c_new = _empty_like(h), _empty_like(c)
+    P = x.shape[1]
+    size = _chunk_size(P)
+    if size >= P:
+        _forward_chunk(0, P, x, h, c, A, b, h_new, c_new)
+    else:
+        _forward_chunks(size, x, h, c, A, b, h_new, c_new)
+    return h_new, c_new
+
+
+def backward(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient):
+    """The cotangents (dx, dh, dc, dA, db) of forward's arguments, fresh arrays, given those of its results.
+
+    h_new is forward's first result. dx is empty, (0, P), unless input_gradient. The sums over coordinates in dA and db
+    are taken in the same order whatever the number of threads.
+    """
+    if not enabled:
+        return backward_reference(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient)
+    P = x.shape[1]
+    size = _chunk_size(P)
+    chunks = -(-P // size)
+    dx = np.empty_like(x if input_gradient else x[:0])
+    dh, dc = _empty_like(h), _empty_like(c)
+    dA, db = (tuple(np.zeros((chunks, *a.shape), a.dtype) for a in arrays) for arrays in (A, b))
+    if size >= P:
+        _backward_chunk(0, 0, P, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
+    else:
+        _backward_chunks(size, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
+    return dx, dh, dc, tuple(a.sum(0) for a in dA), tuple(a.sum(0) for a in db)
+
+
+# ------------------------------------------------------------------------------------------ the same in plain NumPy
+
+
+def _gates_reference(x, h, A, b):
+    z = A @ np.concatenate([x, h]) + b[:, None]
+    i, f, g, o = np.split(z, 4)
+    i, f, o = (0.5 + 0.5 * np.tanh(0.5 * k) for k in (i, f, o))
+    return i, f, np.tanh(g), o
+
+
+def forward_reference(x, h, c, A, b):
+    """What `forward` computes, in plain NumPy with its exact tanh."""
+    h_new, c_new = [], []
+    for k in range(len(A)):
+        i, f, g, o = _gates_reference(x, h[k], A[k], b[k])
+        c_new.append(f * c[k] + i * g)
+        x = o * np.tanh(c_new[k])
+        h_new.append(x)
+    return tuple(h_new), tuple(c_new)
+
+
+def backward_reference(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient):
+    """What `backward` computes, in plain NumPy with its exact tanh."""
+    above, found = 0.0, []
+    for k in reversed(range(len(A))):
+        inputs = h_new[k - 1] if k else x
+        i, f, g, o = _gates_reference(inputs, h[k], A[k], b[k])
+        y = np.tanh(f * c[k] + i * g)
+        dh = dh_new[k] + above
+        dcell = dc_new[k] + dh * o * (1 - y * y)
+        dz = np.concatenate(
+            [dcell * g * (i - i * i), dcell * c[k] * (f - f * f), dcell * i * (1 - g * g), dh * y * (o - o * o)]
+        )
+        above, dh = np.split(A[k].T @ dz, [len(inputs)])
+        found.append((dh, dcell * f, dz @ np.concatenate([inputs, h[k]]).T, dz.sum(1)))
+    return above if input_gradient else above[:0], *zip(*reversed(found), strict=True)

@@ -1,0 +1,177 @@
+"""The kernels: compiled = their Python source = the NumPy reference; the same bits every time; and how they compile."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from minigrad.kernels import _jit, lstm
+
+ROOT = Path(__file__).parents[1]
+SIZES = [0, 1, 127, 128, 129, 255, 256, 257, 300]
+PARALLEL = 5 * lstm.TILE + 3
+
+
+def operands(P, dtype, hidden=(20, 20), inputs=2):
+    """Arguments of `forward`, and cotangents of its results."""
+    rng = np.random.default_rng(P)
+    normal = lambda *shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
+    x, A, b = normal(inputs, P), [], []
+    for h in hidden:
+        A.append(normal(4 * h, inputs + h) * dtype(0.3))
+        b.append(normal(4 * h))
+        inputs = h
+    h, c, dh, dc = (tuple(normal(n, P) for n in hidden) for _ in range(4))
+    return (x, h, c, tuple(A), tuple(b)), (dh, dc)
+
+
+def assert_close(found, expected, tolerance):
+    if isinstance(expected, tuple):
+        for a, b in zip(found, expected, strict=True):
+            assert_close(a, b, tolerance)
+    else:
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1.0, np.abs(expected).max(initial=0)))
+
+
+TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("P", [*SIZES, PARALLEL])
+def test_compiled_is_the_numpy_reference(P, dtype):
+    arguments, cotangents = operands(P, dtype)
+    new = lstm.forward(*arguments)
+    assert_close(new, lstm.forward_reference(*arguments), TOLERANCE[dtype])
+    for input_gradient in (False, True):
+        further = (*arguments, new[0], *cotangents, input_gradient)
+        assert_close(lstm.backward(*further), lstm.backward_reference(*further), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [(2,), (3, 2), (2, 4, 1)])
+@pytest.mark.parametrize("P", [0, 1, 9])
+def test_the_python_source_is_the_numpy_reference(P, hidden, dtype, monkeypatch):
+    for name, function in vars(lstm).copy().items():
+        if hasattr(function, "py_func"):
+            monkeypatch.setattr(lstm, name, function.py_func)
+    monkeypatch.setattr(lstm, "tanh", _jit.by_precision(lstm._single, lstm._double))
+    arguments, cotangents = operands(P, dtype, hidden, inputs=3)
+    new = lstm.forward(*arguments)
+    assert_close(new, lstm.forward_reference(*arguments), TOLERANCE[dtype])
+    further = (*arguments, new[0], *cotangents, True)
+    assert_close(lstm.backward(*further), lstm.backward_reference(*further), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_in_every_run_and_on_any_number_of_threads(dtype):
+    arguments, cotangents = operands(PARALLEL, dtype)
+
+    def run():
+        new = lstm.forward(*arguments)
+        dx, *rest = lstm.backward(*arguments, new[0], *cotangents, True)
+        return [a.tobytes() for part in (*new, (dx,), *rest) for a in part]
+
+    threads = numba.get_num_threads()
+    assert run() == run()
+    try:
+        numba.set_num_threads(1)
+        one = run()
+    finally:
+        numba.set_num_threads(threads)
+    assert run() == one
+
+
+def test_the_size_of_a_chunk_is_whole_tiles_and_bounds_their_number():
+    for P in (0, 1, lstm.TILE, lstm.TILE + 1, 15_910, 10**6):
+        size = lstm._chunk_size(P)
+        assert size % lstm.TILE == 0
+        assert -(-P // size) <= lstm.CHUNKS
+
+
+# ------------------------------------------------------------------------------------------ tanh
+
+
+@_jit.jit(entry=True)
+def quotients(x, y):
+    for k in range(x.size):
+        p, q = lstm.tanh(x[k])
+        y[k] = p / q
+
+
+def test_the_error_of_tanh_over_the_whole_float32_range():
+    bits = np.arange(0, 0x7F800000, 61, dtype=np.uint32)  # every 61st positive number, subnormal to largest
+    worst = 0.0
+    for x in np.array_split(bits.view(np.float32), 64):
+        y = np.empty_like(x)
+        quotients(x, y)
+        exact = np.tanh(x.astype(np.float64))
+        unit = np.maximum(np.exp2(np.floor(np.log2(np.maximum(exact, 1e-60))) - 23), 2.0**-149)
+        worst = max(worst, (np.abs(y - exact) / unit).max())
+    assert worst <= lstm.TANH_ULPS
+
+
+def test_tanh_is_odd_and_keeps_what_is_not_finite():
+    x = np.array([0.0, 1e-30, 0.3, 8.0, 1e30, np.inf, np.nan], np.float32)
+    y, negative = np.empty_like(x), np.empty_like(x)
+    quotients(x, y)
+    quotients(-x, negative)
+    np.testing.assert_array_equal(y, -negative)
+    assert np.isnan(y[-1])
+    np.testing.assert_allclose(y[-3:-1], 1.0, atol=2e-7)
+
+
+def test_not_a_number_is_passed_on():
+    arguments, _ = operands(300, np.float32)
+    arguments[0][:, 270] = np.nan
+    for new in lstm.forward(*arguments):
+        for array in new:
+            assert np.isnan(array).all(0).nonzero()[0].tolist() == [270]
+            assert np.isnan(array).any(0).nonzero()[0].tolist() == [270]
+
+
+# ------------------------------------------------------------------------------------------ how they compile
+
+
+def python(code, **environment):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_import_compiles_nothing():
+    code = """
+import sys, minigrad, minigrad.fused, l2l, minigrad.kernels.lstm
+kernels = [module for name, module in sys.modules.items() if name.startswith("minigrad.kernels.")]
+compiled = [f for module in kernels for f in vars(module).values() if hasattr(f, "signatures")]
+print(len(compiled) > 10, [f for f in compiled if f.signatures])
+"""
+    assert python(code).strip() == "True []"
+
+
+def test_everything_runs_without_numba():
+    code = """
+import sys, numpy as np, minigrad as mg
+from minigrad import fused
+r = np.random.default_rng(0).normal
+w = {"W": r(size=(4, 3, 2)), "U": r(size=(4, 3, 3)), "b": r(size=(4, 3, 1))}
+x, h, c = r(size=(2, 5)), r(size=(3, 5)), r(size=(3, 5))
+mg.check_gradients(lambda *a: fused.lstm_cell(*a)[0], w, x, h, c, order=1)
+print("numba" in sys.modules)
+"""
+    assert python(code, MINIGRAD_NUMBA="0").strip() == "False"
+
+
+def test_a_kernel_compiles_where_no_folder_is_writable(tmp_path):
+    (tmp_path / "file").touch()
+    source = tmp_path / "kernel.py"
+    source.write_text("from minigrad.kernels._jit import jit\n@jit(entry=True)\ndef double(x):\n    return x + x\n")
+    # Below a file no folder can be made, whoever runs this.
+    nowhere = str(tmp_path / "file" / "cache")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import kernel; print(kernel.double(21.0))"
+    assert python(code, NUMBA_CACHE_DIR=nowhere).strip() == "42.0"
