@@ -5,7 +5,7 @@ one through all layers, so what a layer hands to the next stays in the cache. Th
 (`np.dot`), near the peak of the machine; what lies between them is one loop, vectorized across coordinates.
 
 Backward needs nothing but the states, which the caller keeps anyway: it recomputes the gates from them. Keeping the
-gates instead would take three times the memory and save a quarter of backward's arithmetic.
+gates instead would take three times the memory, and save a third of backward's products.
 
 Arguments of `forward` and `backward`, all float32 or all float64, C-contiguous and of fitting shapes (`fused.lstm`
 sees to that; compiled code does not check); tuples have one array for each layer, the first layer first:
