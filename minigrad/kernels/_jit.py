@@ -15,7 +15,9 @@ enabled = os.environ.get("MINIGRAD_NUMBA", "1") != "0"
 
 if enabled:
     import numba
+    from llvmlite import ir
     from numba import prange
+    from numba.core import cgutils
     from numba.extending import lower_builtin, overload, type_callable
 else:
     prange = range
@@ -78,4 +80,29 @@ if enabled:
         attributes = builder.function.attributes
         set.add(attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no attributes with values
         attributes.add("noinline")  # inside a caller it would be compiled like the caller
+        return context.get_dummy_value()
+
+
+def prefetch(row):
+    """Begin to fetch a contiguous row of an array into the cache, for use some microseconds from now."""
+
+
+if enabled:
+
+    @type_callable(prefetch)
+    def _type_prefetch(context):
+        return lambda row: numba.types.none
+
+    @lower_builtin(prefetch, numba.types.Array)
+    def _lower_prefetch(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        arguments = pointer, number, number, number
+        fetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), arguments), "llvm.prefetch.p0"
+        )
+        data = builder.bitcast(array.data, pointer)
+        size = builder.mul(builder.extract_value(array.shape, 0), array.itemsize)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(64)) as (offset, _):
+            builder.call(fetch, [builder.gep(data, [offset]), number(0), number(3), number(1)])
         return context.get_dummy_value()
