@@ -29,7 +29,8 @@ class Unroll:
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), batch[1][:, None], 1))
 
     def _cell(self, weights, x, h, c):
-        i, f, g, o = (weights["W"][k] @ x + weights["U"][k] @ h + weights["b"][k] for k in range(4))
+        both = jnp.concatenate([x, h])
+        i, f, g, o = (weights["W"][k] @ both + weights["b"][k] for k in range(4))
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
@@ -79,6 +80,6 @@ class Unroll:
 
     def flat_gradient(self):
         gradient = self._compiled_gradient(jax.tree.map(jnp.asarray, self.workload.phi))[1]
-        leaves = [gradient["layers"][i][name] for i in range(2) for name in ("U", "W", "b")]
+        leaves = [gradient["layers"][i][name] for i in range(2) for name in ("W", "b")]
         leaves += [gradient["output"]["W"], gradient["output"]["b"]]
         return np.concatenate([np.asarray(leaf).ravel() for leaf in leaves])

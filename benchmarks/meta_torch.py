@@ -19,8 +19,9 @@ class Optimizer(nn.Module):
         self.output = nn.Linear(hidden, 1)
         with torch.no_grad():
             for cell, weights in zip((self.first, self.second), workload.phi["layers"], strict=True):
-                cell.weight_ih.copy_(torch.tensor(np.concatenate(weights["W"])))
-                cell.weight_hh.copy_(torch.tensor(np.concatenate(weights["U"])))
+                both = torch.tensor(np.concatenate(weights["W"]))
+                cell.weight_ih.copy_(both[:, :-hidden])
+                cell.weight_hh.copy_(both[:, -hidden:])
                 cell.bias_ih.copy_(torch.tensor(np.concatenate(weights["b"])[:, 0]))
                 cell.bias_hh.zero_()
             self.output.weight.copy_(torch.tensor(workload.phi["output"]["W"]))
@@ -97,6 +98,7 @@ class Unroll:
         )
         parts = []
         for cell in ("first", "second"):
-            parts += [grads[f"{cell}.{name}"] for name in ("weight_hh", "weight_ih", "bias_ih")]
+            both = [grads[f"{cell}.weight_ih"], grads[f"{cell}.weight_hh"]]
+            parts += [torch.cat(both, 1), grads[f"{cell}.bias_ih"]]
         parts += [grads["output.weight"], grads["output.bias"]]
         return np.concatenate([part.numpy().ravel() for part in parts])

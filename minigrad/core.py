@@ -90,7 +90,8 @@ class Var:
         raise TypeError("float(x) would cut x off from its gradient: use minigrad.stop_gradient(x) if that is meant")
 
 
-def _new_node(tape, value):
+def new_node(tape, value):
+    """A node on tape for value, without edges yet: its position."""
     if tape.closed:
         raise EscapedVarError(_ESCAPED)
     tape.shapes.append(value.shape)
@@ -122,7 +123,7 @@ def traced(function, rule, order=2):
             return function(x)
         tape, inner = x.tape, x.value
         value = unary(inner) if type(inner) is Var else function(inner)
-        node = _new_node(tape, value)
+        node = new_node(tape, value)
         tape.edges.append((node, x.node, rule(value, inner)))
         return Var(value, node, tape)
 
@@ -136,7 +137,7 @@ def traced(function, rule, order=2):
         inner_x, inner_y = x.value, y.value
         value = binary(inner_x, inner_y)
         to_x, to_y = rule(value, inner_x, inner_y)
-        node = _new_node(tape, value)
+        node = new_node(tape, value)
         tape.edges.append((node, x.node, to_x))
         tape.edges.append((node, y.node, to_y))
         return Var(value, node, tape)
@@ -155,7 +156,7 @@ def traced(function, rule, order=2):
             )
         value = general(*inner, **options)
         rules = rule(value, *inner, **options)
-        node = _new_node(tape, value)
+        node = new_node(tape, value)
         for arg, back in zip(args, rules if type(rules) is tuple else (rules,), strict=False):
             if type(arg) is Var and arg.tape is tape and back is not None:
                 tape.edges.append((node, arg.node, back))
@@ -236,7 +237,7 @@ def trace(f, x):
             raise TypeError(f"only floats can be differentiated, this argument is {value.dtype}: pass x.astype(float)")
     tape = Tape()
     try:
-        output, aux = f(rebuild([Var(value, _new_node(tape, value), tape) for value in values]))
+        output, aux = f(rebuild([Var(value, new_node(tape, value), tape) for value in values]))
     finally:
         tape.closed = True
     watched = type(output) is Var and output.tape is tape

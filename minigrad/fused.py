@@ -1,135 +1,143 @@
 """First-order primitives bound to compiled kernels: differentiable once, and as fast as we could make them.
 
-`lstm_cell` and `lstm` compute what `layers.lstm_cell` does, which stays the readable reference. A primitive of the
-engine has one output and a rule for each input, but an LSTM has many outputs, and one kernel computes the cotangents
-of all inputs. So arrays travel in a `Bundle`: `_pack` puts them in, `_select` takes one out, and in between the LSTM
-is a function of one value.
+`lstm` computes what `layers.lstm` does, which stays the readable reference.
 """
+
+import operator
 
 import numpy as np
 
-from minigrad.core import SecondDerivativeError, Var, traced
-from minigrad.ops.elementwise import astype
+from minigrad.core import SecondDerivativeError, Var, new_node
+
+# ------------------------------------------------------------------------------------------ several results at once
+#
+# A primitive of the engine has one result and a rule for each argument. A kernel has many results, and computes the
+# cotangents of all its arguments in one go. So its results get nodes of their own, which pass their cotangents on to a
+# node for all of them; from there one call of the kernel's pullback leads to a node for all arguments.
 
 
-class Bundle(dict):
-    """Arrays by name, recorded as one value. As a cotangent it may be partial: what is absent is zero."""
+class Several(dict):
+    """Cotangents by position. What is absent is zero."""
 
-    shape = dtype = None  # the engine compares a value's with its cotangent's, and finds them equal
+    shape = dtype = None  # the engine compares a node's with its cotangent's, and finds them equal
 
     def __add__(self, other):
-        shared = {k: self[k] + other[k] for k in self.keys() & other.keys()}
-        return Bundle({**self, **other, **shared})
+        return Several({**self, **other})  # every result has a node of its own: no position comes twice
 
 
-def _bundle(*arrays, names):
-    return Bundle(zip(names, arrays, strict=True))
+def _only(k):
+    return lambda g: Several({k: g})
 
 
-def _item(name):
-    return lambda g: g[name]
+def record_several(name, function, pullback, arguments):
+    """The tuple function(*arguments) of arrays, recorded so that one call of a pullback serves all arguments.
 
-
-_pack = traced(_bundle, lambda out, *arrays, names: tuple(map(_item, names)))
-_select = traced(lambda bundle, /, *, name: bundle[name], lambda out, bundle, name: lambda g: Bundle({name: g}))
-
-
-def lstm_cell(weights, x, h, c):
-    """One step of one LSTM layer: `layers.lstm_cell`, with the same result up to rounding. See `lstm`."""
-    return lstm([weights], x, [(h, c)])[0]
-
-
-def lstm(layers, x, state):
-    """One step of a stack of LSTM layers, each of which reads the new h of the one before it.
-
-    layers: the weights of each, "W", "U" and "b" as in `layers.lstm_cell`. x: (inputs, n). state: a pair (h, c) for
-    each layer, (hidden, n) both. Returns the new state, a list of pairs.
-
-    Arrays are converted to their common dtype, float32 or float64. In float32, tanh is the approximation
-    described at `kernels.lstm.tanh`. A tape keeps the arguments and the new state but no gates, which backward
-    recomputes.
-
-    Raises ValueError where shapes do not fit, TypeError where the common dtype is not float32 or float64, and
-    SecondDerivativeError, at the call, where two nested derivatives watch the arguments.
+    pullback(results, *arguments) returns a function from the results' cotangents, a dict by position, to the sequence
+    of the arguments'. Raises SecondDerivativeError, here, where two nested derivatives watch the arguments.
     """
-    depth = len(layers)
-    arrays = {"x": x}
-    for k, (weights, (h, c)) in enumerate(zip(layers, state, strict=True)):
-        arrays |= {("h", k): h, ("c", k): c, ("W", k): weights["W"], ("U", k): weights["U"], ("b", k): weights["b"]}
-    _check_shapes(arrays, depth)
-    dtype = np.result_type(*{a.dtype for a in arrays.values()})
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"fused.lstm works in float32 and float64, not in {dtype}: convert the arguments with astype")
-    bundle = _pack(*(a if a.dtype == dtype else astype(a, dtype) for a in arrays.values()), names=tuple(arrays))
-    new = _fused_lstm(bundle, depth=depth, input_gradient=type(x) is Var)
-    return [(_select(new, name=("h", k)), _select(new, name=("c", k))) for k in range(depth)]
+    tapes = [argument.tape for argument in arguments if type(argument) is Var]
+    if not tapes:
+        return function(*arguments)
+    tape = max(tapes, key=operator.attrgetter("level"))
+    inner = [a.value if type(a) is Var and a.tape is tape else a for a in arguments]
+    _refuse_vars(name, inner)
+    results = function(*inner)
+    back = pullback(results, *inner)
+
+    def checked(cotangents):
+        _refuse_vars(name, cotangents.values())
+        return Several(enumerate(back(cotangents)))
+
+    before = new_node(tape, Several)
+    for k, argument in enumerate(arguments):
+        if type(argument) is Var and argument.tape is tape:
+            tape.edges.append((before, argument.node, operator.itemgetter(k)))
+    after = new_node(tape, Several)
+    tape.edges.append((after, before, checked))
+    watched = []
+    for k, result in enumerate(results):
+        watched.append(Var(result, new_node(tape, result), tape))
+        tape.edges.append((watched[-1].node, after, _only(k)))
+    return tuple(watched)
 
 
-def _check_shapes(arrays, depth):
-    """Compiled code does not check bounds: no array of a wrong shape may reach it."""
-    below, n = ("x", arrays["x"]), arrays["x"].shape[-1:]
-    for k in range(depth):
-        hidden, inputs = arrays["h", k].shape[:1], below[1].shape[:1]
-        expected = {
-            below[0]: inputs + n,
-            ("h", k): hidden + n,
-            ("c", k): hidden + n,
-            ("W", k): (4, *hidden, *inputs),
-            ("U", k): (4, *hidden, *hidden),
-            ("b", k): (4, *hidden, 1),
-        }
-        for name, shape in expected.items():
-            if arrays[name].shape != shape or len(shape) < 2:
-                raise ValueError(f"fused.lstm: {name} has shape {arrays[name].shape}, the others imply {shape}")
-        below = ("h", k), arrays["h", k]
+def _refuse_vars(name, values):
+    if any(type(value) is Var for value in values):
+        raise SecondDerivativeError(
+            f"fused.{name} has no second derivative: use layers.{name}, or the optimizer LSTM(fused=False), "
+            "or minigrad.stop_gradient on an argument"
+        )
 
 
-def _operands(bundle, depth):
-    """x, and as a tuple over the layers each: h, c, A = [W | U] as (4·hidden, inputs + hidden) and b as (4·hidden,)."""
-    x = np.ascontiguousarray(bundle["x"])
-    h, c = (tuple(np.ascontiguousarray(bundle[name, k]) for k in range(depth)) for name in "hc")
-    A = [np.concatenate((bundle["W", k], bundle["U", k]), axis=2) for k in range(depth)]
-    b = tuple(bundle["b", k].ravel() for k in range(depth))
-    return x, h, c, tuple(a.reshape(-1, a.shape[2]) for a in A), b
+# ------------------------------------------------------------------------------------------ the LSTM
 
 
-def _lstm(bundle, /, *, depth, input_gradient):
+def lstm(weights, x, state):
+    """One step of a stack of LSTM layers and its read-out: `layers.lstm`, with the same result up to rounding.
+
+    weights: "layers", a list of {"W": (4, hidden, inputs + hidden), "b": (4, hidden, 1)}, and "output", {"W": (1,
+    hidden), "b": (1, 1)}. x: (inputs, n). state: a pair (h, c) of (hidden, n) for each layer. Returns y (1, n) and the
+    new state, a list of pairs.
+
+    All arrays are float32 or all float64. In float32, tanh is the rational approximation of `kernels.lstm`. A tape
+    keeps the arguments and the new state but no gates: backward recomputes them.
+
+    Raises ValueError where shapes do not fit, TypeError where dtypes do not, and SecondDerivativeError, at the call,
+    where two nested derivatives watch the arguments.
+    """
     from minigrad.kernels import lstm as kernel
 
-    h_new, c_new = kernel.forward(*_operands(bundle, depth))
-    return _by_layer(h=h_new, c=c_new)
+    depth = len(weights["layers"])
+    arguments = [x, weights["output"]["W"], weights["output"]["b"]]
+    for layer, (h, c) in zip(weights["layers"], state, strict=True):
+        arguments += [layer["W"], layer["b"], h, c]
+    _check(arguments)
+    needs_x = type(x) is Var
+
+    def forward(*arrays):
+        y, h, c = kernel.forward(*_operands(arrays))
+        return (y, *(array for pair in zip(h, c, strict=True) for array in pair))
+
+    def pullback(results, *arrays):
+        def back(g):
+            cotangents = [_cotangent(g.get(k), result) for k, result in enumerate(results)]
+            dy, dh_new, dc_new = cotangents[0], tuple(cotangents[1::2]), tuple(cotangents[2::2])
+            dx, dv, de, dW, db, dh, dc = kernel.backward(*_operands(arrays), results[1::2], dy, dh_new, dc_new, needs_x)
+            found = [dx, dv.reshape(1, -1), de.reshape(1, 1)]
+            for k in range(depth):
+                found += [dW[k].reshape(arrays[3 + 4 * k].shape), db[k].reshape(4, -1, 1), dh[k], dc[k]]
+            return found
+
+        return back
+
+    y, *new = record_several("lstm", forward, pullback, arguments)
+    return y, list(zip(new[::2], new[1::2], strict=True))
 
 
-def _by_layer(**arrays):
-    return Bundle({(name, k): a for name, layers in arrays.items() for k, a in enumerate(layers)})
-
-
-def _lstm_rule(new, bundle, depth, input_gradient):
-    from minigrad.kernels import lstm as kernel
-
-    operands = _operands(bundle, depth)
-    h_new = tuple(new["h", k] for k in range(depth))
-
-    def back(g):
-        dh_new, dc_new = (tuple(_cotangent(g.get((name, k)), h_new[k]) for k in range(depth)) for name in "hc")
-        dx, dh, dc, dA, db = kernel.backward(*operands, h_new, dh_new, dc_new, input_gradient)
-        dA = [a.reshape(4, len(h), -1) for a, h in zip(dA, h_new, strict=True)]
-        split = [np.split(a, [-a.shape[1]], axis=2) for a in dA]
-        dW, dU = zip(*split, strict=True)
-        db = [b.reshape(4, -1, 1) for b in db]
-        return Bundle({"x": dx}) + _by_layer(h=dh, c=dc, W=dW, U=dU, b=db)
-
-    return back
+def _operands(arrays):
+    """The kernel's arguments, contiguous: x, read-out and its bias, and tuples over the layers of W, b, h and c."""
+    x, v, e, *layers = map(np.ascontiguousarray, arrays)
+    W, b = (tuple(a.reshape(-1, *a.shape[2:]) for a in layers[k::4]) for k in (0, 1))
+    return x, v.ravel(), e.ravel(), W, tuple(a.ravel() for a in b), tuple(layers[2::4]), tuple(layers[3::4])
 
 
 def _cotangent(g, like):
-    if g is None:
-        return np.zeros_like(like)
-    if type(g) is Var:
-        raise SecondDerivativeError(f"fused.lstm has no second derivative: {_INSTEAD}")
-    return np.ascontiguousarray(g)
+    return np.zeros_like(like) if g is None else np.ascontiguousarray(g)
 
 
-_INSTEAD = "use layers.lstm_cell, or the optimizer LSTM(fused=False), or minigrad.stop_gradient on an argument"
-_lstm.__name__, _lstm.__doc__ = "fused.lstm", _INSTEAD  # the engine quotes them when it refuses a second derivative
-_fused_lstm = traced(_lstm, _lstm_rule, order=1)
+def _check(arguments):
+    """Compiled code does not check bounds: no array of a wrong shape may reach it."""
+    x, v, e, *layers = arguments
+    if len({a.dtype for a in arguments}) != 1 or x.dtype not in (np.float32, np.float64):
+        found = sorted({str(a.dtype) for a in arguments})
+        raise TypeError(f"fused.lstm takes arrays of one dtype, float32 or float64, not {found}: use astype")
+    below, n = x.shape[0], x.shape[1:]
+    for k in range(0, len(layers), 4):
+        W, b, h, c = (a.shape for a in layers[k : k + 4])
+        hidden = h[0] if h else 0
+        expected = (4, hidden, below + hidden), (4, hidden, 1), (hidden, *n), (hidden, *n)
+        if (W, b, h, c) != expected or len(n) != 1:
+            raise ValueError(f"fused.lstm, layer {k // 4}: W, b, h and c have shapes {W, b, h, c}, not {expected}")
+        below = hidden
+    if v.shape != (1, below) or e.shape != (1, 1):
+        raise ValueError(f"fused.lstm: the read-out has shapes {v.shape} and {e.shape}, not (1, {below}) and (1, 1)")

@@ -1,6 +1,7 @@
 """Composite functions: readable, and differentiable because their parts are."""
 
 from minigrad.ops.elementwise import sigmoid, tanh
+from minigrad.ops.shape import concatenate
 
 
 def dense(weights, x):
@@ -11,27 +12,28 @@ def dense(weights, x):
 def lstm_cell(weights, x, h, c):
     """One step of an LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
-        i, f, o = sigmoid(W_k x + U_k h + b_k)      c' = f·c + i·g
-        g       = tanh(W_g x + U_g h + b_g)         h' = o·tanh(c')
+        i, f, o = sigmoid(W_k [x; h] + b_k)      c' = f·c + i·g
+        g       = tanh(W_g [x; h] + b_g)         h' = o·tanh(c')
 
-    Every column is one sequence: x (inputs, n), h and c (hidden, n); returns the new h and c. The weights hold
-    the four gates in the order i, f, g, o: "W" (4, hidden, inputs), "U" (4, hidden, hidden), "b" (4, hidden, 1).
+    Every column is one sequence: x (inputs, n), h and c (hidden, n); returns the new h and c. The weights hold the four
+    gates in the order i, f, g, o: "W" (4, hidden, inputs + hidden) and "b" (4, hidden, 1).
     """
-    W, U, b = weights["W"], weights["U"], weights["b"]
-    i, f, g, o = (W[k] @ x + U[k] @ h + b[k] for k in range(4))  # each (hidden, n)
+    both = concatenate([x, h])
+    i, f, g, o = (weights["W"][k] @ both + weights["b"][k] for k in range(4))  # each (hidden, n)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(c)
     return h, c
 
 
-def lstm(layers, x, state):
-    """One step of a stack of LSTM layers, each of which reads the new h of the one before it.
+def lstm(weights, x, state):
+    """One step of a stack of LSTM layers, each reading the new h of the one before it, and a read-out y = W h + b.
 
-    layers: the weights of each, as `lstm_cell` takes them; x (inputs, n); state: a pair (h, c) for each layer. Returns
-    the new state, a list of pairs. `minigrad.fused.lstm` is the compiled form of the same.
+    weights: "layers", a list of what `lstm_cell` takes, and "output", with "W" (1, hidden) and "b" (1, 1).
+    x: (inputs, n). state: a pair (h, c) for each layer. Returns y (1, n) and the new state. `minigrad.fused.lstm` is
+    the compiled form of the same.
     """
     new = []
-    for weights, (h, c) in zip(layers, state, strict=True):
-        new.append(lstm_cell(weights, x, h, c))
+    for layer, (h, c) in zip(weights["layers"], state, strict=True):
+        new.append(lstm_cell(layer, x, h, c))
         x = new[-1][0]
-    return new
+    return weights["output"]["W"] @ x + weights["output"]["b"], new

@@ -41,7 +41,7 @@ class LSTM:
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
     coordinate of θ, with a state of its own for each.
 
-        x = log_sign(∇_t, p), or ∇_t itself      (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)      g_t = scale · (W h_{t+1} + b)
+        x = log_sign(∇_t, p), or ∇_t itself      y, (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)      g_t = scale · y
 
     hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state are float32 unless dtype says
     otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates). fused=False takes
@@ -74,7 +74,7 @@ class LSTM:
             uniform = self._uniform(rng, hidden)
             b = np.zeros((4, hidden, 1), self.dtype)
             b[1] = 1.0
-            layers.append({"W": uniform(4, hidden, inputs), "U": uniform(4, hidden, hidden), "b": b})
+            layers.append({"W": uniform(4, hidden, inputs + hidden), "b": b})
             inputs = hidden
         return {"layers": layers, "output": {"W": uniform(1, inputs), "b": np.zeros((1, 1), self.dtype)}}
 
@@ -88,6 +88,5 @@ class LSTM:
     def __call__(self, phi, grad, state):
         x = mg.reshape(mg.astype(grad, self.dtype), (-1,))
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.expand_dims(x, 0)
-        state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi["layers"], x, state)
-        update = self.scale * (phi["output"]["W"] @ state[-1][0] + phi["output"]["b"])
-        return mg.astype(mg.reshape(update, grad.shape), grad.dtype), state
+        y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
+        return mg.astype(mg.reshape(self.scale * y, grad.shape), grad.dtype), state

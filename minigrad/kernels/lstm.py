@@ -10,7 +10,8 @@ gates instead would take three times the memory, and save a third of backward's 
 Arguments of `forward` and `backward`, all float32 or all float64, C-contiguous and of fitting shapes (`fused.lstm`
 sees to that; compiled code does not check); tuples have one array for each layer, the first layer first:
 
-    x (inputs, P)      h, c (hidden, P)      A = [W | U] (4·hidden, inputs + hidden)      b (4·hidden,)
+    x (inputs, P)      W (4·hidden, inputs + hidden)      b (4·hidden,)      h, c (hidden, P)
+    v (hidden,), e (1,): the read-out y = v·h_new + e of the last layer, y (1, P)
 """
 
 import math
@@ -168,53 +169,82 @@ def _matrix(buffer, rows, columns):
 
 
 @jit
-def _widest(A):
+def _widest(W):
     most = 0
-    for layer in range(len(A)):
-        most = max(most, A[layer].shape[0], A[layer].shape[1])
+    for layer in range(len(W)):
+        most = max(most, W[layer].shape[0], W[layer].shape[1])
     return most
 
 
+@jit
+def _read_out(v, e, h_new, y, start, n):
+    """The columns of y = v·h_new + e from `start` on."""
+    wide_vectors()
+    out = y[0, start : start + n]
+    out[:] = e[0]
+    for u in range(len(v)):
+        row = h_new[u, start : start + n]
+        for t in range(n):
+            out[t] += v[u] * row[t]
+
+
+@jit
+def _read_out_back(v, h_new, dy, above, dv, de, start, n):
+    """The read-out's part of the cotangent of h_new, above (hidden, n), and its shares of dv and de."""
+    wide_vectors()
+    g = dy[0, start : start + n]
+    for u in range(len(v)):
+        row = h_new[u, start : start + n]
+        total = v[u] - v[u]
+        for t in range(n):
+            above[u, t] = v[u] * g[t]
+            total += g[t] * row[t]
+        dv[u] += total
+    for t in range(n):
+        de[0] += g[t]
+
+
 @jit(entry=True)
-def _forward_chunk(first, last, x, h, c, A, b, h_new, c_new):
-    size = _widest(A) * TILE
+def _forward_chunk(first, last, x, v, e, W, b, h, c, y, h_new, c_new):
+    size = _widest(W) * TILE
     z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
     for start in range(first, last, TILE):
         n = min(TILE, last - start)
-        for layer in range(len(A)):
-            rows, columns = A[layer].shape
+        for layer in range(len(W)):
+            rows, columns = W[layer].shape
             below = columns - h[layer].shape[0]
             z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
             _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
             _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
-            np.dot(A[layer], inputs, z)
+            np.dot(W[layer], inputs, z)
             _forward_tile(z, b[layer], c[layer], h_new[layer], c_new[layer], start)
+        _read_out(v, e, h_new[-1], y, start, n)
 
 
 @jit(entry=True)
-def _backward_chunk(k, first, last, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db):
-    """The columns first to last of dx, dh and dc, and their part k of the sums dA and db."""
-    widest = _widest(A)
+def _backward_chunk(k, first, last, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc):
+    """The columns first to last of dx, dh and dc, and their part k of the sums dv, de, dW and db."""
+    widest = _widest(W)
     size = widest * TILE
     z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
     above_buffer, dinput_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
     weight_buffer = np.empty(widest * widest, x.dtype)
     for start in range(first, last, TILE):
         n = min(TILE, last - start)
-        above = _matrix(above_buffer, h[-1].shape[0], n)
-        above[:] = 0
-        for layer in range(len(A) - 1, -1, -1):
-            rows, columns = A[layer].shape
+        above = _matrix(above_buffer, len(v), n)
+        _read_out_back(v, h_new[-1], dy, above, dv[k], de[k], start, n)
+        for layer in range(len(W) - 1, -1, -1):
+            rows, columns = W[layer].shape
             below = columns - h[layer].shape[0]
             z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
             dinputs, weights = _matrix(dinput_buffer, columns, n), _matrix(weight_buffer, rows, columns)
             _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
             _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
-            np.dot(A[layer], inputs, z)
+            np.dot(W[layer], inputs, z)
             _backward_tile(z, b[layer], c[layer], dh_new[layer], dc_new[layer], above, dc[layer], db[layer][k], start)
             np.dot(z, inputs.T, weights)
-            _add(dA[layer][k], weights)
-            np.dot(A[layer].T, z, dinputs)
+            _add(dW[layer][k], weights)
+            np.dot(W[layer].T, z, dinputs)
             _copy(columns - below, n, dh[layer], 0, start, dinputs, below, 0)
             above = _matrix(above_buffer, below, n)
             _copy(below, n, above, 0, 0, dinputs, 0, 0)
@@ -226,98 +256,111 @@ def _backward_chunk(k, first, last, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh
 
 
 @jit(parallel=True, entry=True)
-def _forward_chunks(size, x, h, c, A, b, h_new, c_new):
+def _forward_chunks(size, x, v, e, W, b, h, c, y, h_new, c_new):
     P = x.shape[1]
     for k in prange((P + size - 1) // size):
-        _forward_chunk(k * size, min(P, (k + 1) * size), x, h, c, A, b, h_new, c_new)
+        _forward_chunk(k * size, min(P, (k + 1) * size), x, v, e, W, b, h, c, y, h_new, c_new)
 
 
 @jit(parallel=True, entry=True)
-def _backward_chunks(size, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db):
+def _backward_chunks(size, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc):
     P = x.shape[1]
     for k in prange((P + size - 1) // size):
-        last = min(P, (k + 1) * size)
-        _backward_chunk(k, k * size, last, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
+        first, last = k * size, min(P, (k + 1) * size)
+        _backward_chunk(k, first, last, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc)
 
 
 def _chunk_size(P):
-    """Coordinates per chunk: a function of P alone, and so are the partial sums. More threads change no bit."""
-    tiles = -(-P // TILE)
-    return max(1, -(-tiles // CHUNKS)) * TILE
+    """Coordinates per chunk: a function of P alone, and so are the partial sums. More threads change no bit.
+
+    Few coordinates make an even number of equal chunks, a tile each at most; many make CHUNKS of several tiles.
+    """
+    if P <= TILE:
+        return TILE
+    if P > TILE * CHUNKS:
+        return -(-P // (TILE * CHUNKS)) * TILE
+    chunks = 2 * -(-P // (2 * TILE))
+    return -(-P // (16 * chunks)) * 16
 
 
 def _empty_like(arrays):
     return tuple(map(np.empty_like, arrays))
 
 
-def forward(x, h, c, A, b):
-    """The new h and the new c, a tuple of fresh arrays (hidden, P) each. Up to TILE coordinates take one thread."""
+def forward(x, v, e, W, b, h, c):
+    """y, the new h and the new c: fresh arrays, the last two in tuples. Up to TILE coordinates take one thread."""
     if not enabled:
-        return forward_reference(x, h, c, A, b)
-    h_new, c_new = _empty_like(h), _empty_like(c)
+        return forward_reference(x, v, e, W, b, h, c)
+    y, h_new, c_new = np.empty((1, x.shape[1]), x.dtype), _empty_like(h), _empty_like(c)
     P = x.shape[1]
     size = _chunk_size(P)
     if size >= P:
-        _forward_chunk(0, P, x, h, c, A, b, h_new, c_new)
+        _forward_chunk(0, P, x, v, e, W, b, h, c, y, h_new, c_new)
     else:
-        _forward_chunks(size, x, h, c, A, b, h_new, c_new)
-    return h_new, c_new
+        _forward_chunks(size, x, v, e, W, b, h, c, y, h_new, c_new)
+    return y, h_new, c_new
 
 
-def backward(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient):
-    """The cotangents (dx, dh, dc, dA, db) of forward's arguments, fresh arrays, given those of its results.
+def backward(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
+    """The cotangents of forward's arguments, in their order and in fresh arrays, given those of its results.
 
-    h_new is forward's first result. dx is empty, (0, P), unless input_gradient. The sums over coordinates in dA and db
-    are taken in the same order whatever the number of threads.
+    h_new is forward's second result. dx is empty, (0, P), unless input_gradient. The sums over coordinates in dv, de,
+    dW and db are taken in the same order whatever the number of threads.
     """
     if not enabled:
-        return backward_reference(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient)
+        return backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient)
     P = x.shape[1]
     size = _chunk_size(P)
-    chunks = -(-P // size)
+    chunks = max(1, -(-P // size))
     dx = np.empty_like(x if input_gradient else x[:0])
     dh, dc = _empty_like(h), _empty_like(c)
-    dA, db = (tuple(np.zeros((chunks, *a.shape), a.dtype) for a in arrays) for arrays in (A, b))
+    dv, de = (np.zeros((chunks, *a.shape), a.dtype) for a in (v, e))
+    dW, db = (tuple(np.zeros((chunks, *a.shape), a.dtype) for a in arrays) for arrays in (W, b))
     if size >= P:
-        _backward_chunk(0, 0, P, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
+        _backward_chunk(0, 0, P, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc)
     else:
-        _backward_chunks(size, x, h, c, A, b, h_new, dh_new, dc_new, dx, dh, dc, dA, db)
-    return dx, dh, dc, tuple(a.sum(0) for a in dA), tuple(a.sum(0) for a in db)
+        _backward_chunks(size, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc)
+    return dx, _total(dv), _total(de), tuple(map(_total, dW)), tuple(map(_total, db)), dh, dc
+
+
+def _total(parts):
+    return parts[0] if len(parts) == 1 else parts.sum(0)
 
 
 # ------------------------------------------------------------------------------------------ the same in plain NumPy
 
 
-def _gates_reference(x, h, A, b):
-    z = A @ np.concatenate([x, h]) + b[:, None]
+def _gates_reference(x, h, W, b):
+    z = W @ np.concatenate([x, h]) + b[:, None]
     i, f, g, o = np.split(z, 4)
     i, f, o = (0.5 + 0.5 * np.tanh(0.5 * k) for k in (i, f, o))
     return i, f, np.tanh(g), o
 
 
-def forward_reference(x, h, c, A, b):
+def forward_reference(x, v, e, W, b, h, c):
     """What `forward` computes, in plain NumPy with its exact tanh."""
     h_new, c_new = [], []
-    for k in range(len(A)):
-        i, f, g, o = _gates_reference(x, h[k], A[k], b[k])
+    for k in range(len(W)):
+        i, f, g, o = _gates_reference(x, h[k], W[k], b[k])
         c_new.append(f * c[k] + i * g)
         x = o * np.tanh(c_new[k])
         h_new.append(x)
-    return tuple(h_new), tuple(c_new)
+    return (v @ x + e)[None], tuple(h_new), tuple(c_new)
 
 
-def backward_reference(x, h, c, A, b, h_new, dh_new, dc_new, input_gradient):
+def backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
     """What `backward` computes, in plain NumPy with its exact tanh."""
-    above, found = 0.0, []
-    for k in reversed(range(len(A))):
+    above, found = v[:, None] * dy, []
+    for k in reversed(range(len(W))):
         inputs = h_new[k - 1] if k else x
-        i, f, g, o = _gates_reference(inputs, h[k], A[k], b[k])
+        i, f, g, o = _gates_reference(inputs, h[k], W[k], b[k])
         y = np.tanh(f * c[k] + i * g)
         dh = dh_new[k] + above
         dcell = dc_new[k] + dh * o * (1 - y * y)
         dz = np.concatenate(
             [dcell * g * (i - i * i), dcell * c[k] * (f - f * f), dcell * i * (1 - g * g), dh * y * (o - o * o)]
         )
-        above, dh = np.split(A[k].T @ dz, [len(inputs)])
-        found.append((dh, dcell * f, dz @ np.concatenate([inputs, h[k]]).T, dz.sum(1)))
-    return above if input_gradient else above[:0], *zip(*reversed(found), strict=True)
+        above, dh = np.split(W[k].T @ dz, [len(inputs)])
+        found.append((dz @ np.concatenate([inputs, h[k]]).T, dz.sum(1), dh, dcell * f))
+    dx = above if input_gradient else above[:0]
+    return dx, (h_new[-1] @ dy.T)[:, 0], dy.sum(1), *zip(*reversed(found), strict=True)

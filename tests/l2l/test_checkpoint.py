@@ -51,7 +51,7 @@ def header(**changes):
         ({"header": header(optimizer="none")}, "unusable settings.*no optimizer 'none'"),
         ({"header": header(settings={"p": "x"})}, "unusable settings.*takes a number"),
         ({"header": header(settings=[1])}, "unusable settings"),
-        ({"header": header(settings={"hidden": [4]})}, r"settings ask for float32 of shape \(4, 4, 4\)"),
+        ({"header": header(settings={"hidden": [4]})}, r"settings ask for float32 of shape \(4, 4, 6\)"),
         ({"phi__output__W": None}, "phi.output.W is missing"),
         ({"phi__output__W": np.zeros((3, 1), "f")}, r"phi.output.W is float32 of shape \(3, 1\).*\(1, 3\)"),
         ({"phi__output__W": np.zeros((1, 3), "d")}, "phi.output.W is float64"),

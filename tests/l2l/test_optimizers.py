@@ -176,7 +176,7 @@ def test_lstm_update_is_the_scaled_readout_of_stacked_cells():
 
 def test_lstm_without_preprocessing_sees_the_gradient_itself():
     optimizer = LSTM(hidden=(2,), preprocess="none")
-    assert optimizer.init(np.random.default_rng(0))["layers"][0]["W"].shape == (4, 2, 1)
+    assert optimizer.init(np.random.default_rng(0))["layers"][0]["W"].shape == (4, 2, 1 + 2)
     assert updates_of(optimizer).shape == GRADIENTS.shape
 
 

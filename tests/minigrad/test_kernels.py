@@ -20,13 +20,13 @@ def operands(P, dtype, hidden=(20, 20), inputs=2):
     """Arguments of `forward`, and cotangents of its results."""
     rng = np.random.default_rng(P)
     normal = lambda *shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
-    x, A, b = normal(inputs, P), [], []
+    x, W, b = normal(inputs, P), [], []
     for h in hidden:
-        A.append(normal(4 * h, inputs + h) * dtype(0.3))
+        W.append(normal(4 * h, inputs + h) * dtype(0.3))
         b.append(normal(4 * h))
         inputs = h
     h, c, dh, dc = (tuple(normal(n, P) for n in hidden) for _ in range(4))
-    return (x, h, c, tuple(A), tuple(b)), (dh, dc)
+    return (x, normal(inputs), normal(1), tuple(W), tuple(b), h, c), (normal(1, P), dh, dc)
 
 
 def assert_close(found, expected, tolerance):
@@ -48,7 +48,7 @@ def test_compiled_is_the_numpy_reference(P, dtype):
     new = lstm.forward(*arguments)
     assert_close(new, lstm.forward_reference(*arguments), TOLERANCE[dtype])
     for input_gradient in (False, True):
-        further = (*arguments, new[0], *cotangents, input_gradient)
+        further = (*arguments, new[1], *cotangents, input_gradient)
         assert_close(lstm.backward(*further), lstm.backward_reference(*further), TOLERANCE[dtype])
 
 
@@ -63,7 +63,7 @@ def test_the_python_source_is_the_numpy_reference(P, hidden, dtype, monkeypatch)
     arguments, cotangents = operands(P, dtype, hidden, inputs=3)
     new = lstm.forward(*arguments)
     assert_close(new, lstm.forward_reference(*arguments), TOLERANCE[dtype])
-    further = (*arguments, new[0], *cotangents, True)
+    further = (*arguments, new[1], *cotangents, True)
     assert_close(lstm.backward(*further), lstm.backward_reference(*further), TOLERANCE[dtype])
 
 
@@ -73,8 +73,8 @@ def test_the_same_bits_in_every_run_and_on_any_number_of_threads(dtype):
 
     def run():
         new = lstm.forward(*arguments)
-        dx, *rest = lstm.backward(*arguments, new[0], *cotangents, True)
-        return [a.tobytes() for part in (*new, (dx,), *rest) for a in part]
+        found = lstm.backward(*arguments, new[1], *cotangents, True)
+        return [np.asarray(a).tobytes() for part in (*new, *found) for a in (part if type(part) is tuple else [part])]
 
     threads = numba.get_num_threads()
     assert run() == run()
@@ -86,11 +86,16 @@ def test_the_same_bits_in_every_run_and_on_any_number_of_threads(dtype):
     assert run() == one
 
 
-def test_the_size_of_a_chunk_is_whole_tiles_and_bounds_their_number():
-    for P in (0, 1, lstm.TILE, lstm.TILE + 1, 15_910, 10**6):
+def test_chunks_are_few_and_those_of_two_threads_are_equal():
+    for P in (0, 1, lstm.TILE, lstm.TILE + 1, 1280, 5_000, 15_910, 10**6):
         size = lstm._chunk_size(P)
-        assert size % lstm.TILE == 0
-        assert -(-P // size) <= lstm.CHUNKS
+        chunks = -(-P // size)
+        assert chunks <= lstm.CHUNKS
+        if lstm.TILE < P <= lstm.TILE * lstm.CHUNKS:
+            assert chunks % 2 == 0
+            assert size <= lstm.TILE
+        else:
+            assert size % lstm.TILE == 0
 
 
 # ------------------------------------------------------------------------------------------ tanh
@@ -128,7 +133,9 @@ def test_tanh_is_odd_and_keeps_what_is_not_finite():
 def test_not_a_number_is_passed_on():
     arguments, _ = operands(300, np.float32)
     arguments[0][:, 270] = np.nan
-    for new in lstm.forward(*arguments):
+    y, *state = lstm.forward(*arguments)
+    assert np.isnan(y[0]).nonzero()[0].tolist() == [270]
+    for new in state:
         for array in new:
             assert np.isnan(array).all(0).nonzero()[0].tolist() == [270]
             assert np.isnan(array).any(0).nonzero()[0].tolist() == [270]
@@ -159,9 +166,9 @@ def test_everything_runs_without_numba():
 import sys, numpy as np, minigrad as mg
 from minigrad import fused
 r = np.random.default_rng(0).normal
-w = {"W": r(size=(4, 3, 2)), "U": r(size=(4, 3, 3)), "b": r(size=(4, 3, 1))}
+w = {"layers": [{"W": r(size=(4, 3, 5)), "b": r(size=(4, 3, 1))}], "output": {"W": r(size=(1, 3)), "b": r(size=(1, 1))}}
 x, h, c = r(size=(2, 5)), r(size=(3, 5)), r(size=(3, 5))
-mg.check_gradients(lambda *a: fused.lstm_cell(*a)[0], w, x, h, c, order=1)
+mg.check_gradients(lambda w, x, *pair: fused.lstm(w, x, [pair])[0], w, x, h, c, order=1)
 print("numba" in sys.modules)
 """
     assert python(code, MINIGRAD_NUMBA="0").strip() == "False"
