@@ -242,7 +242,7 @@ def _parser():
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = commands.add_parser("demo", help="learn an optimizer on MNIST and race it (what runs without a command)")
-    demo.add_argument("--episodes", type=_whole, default=25)
+    demo.add_argument("--episodes", type=_whole, default=60)
     demo.add_argument("--steps", type=_whole, default=100)
     demo.add_argument("--repeats", type=_whole, default=20, help="test runs (20)")
     demo.add_argument("--out", default="runs/demo", metavar="DIR")

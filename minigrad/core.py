@@ -131,7 +131,7 @@ def traced(function, rule, order=2):
         tape = x.tape if type(x) is Var else None
         y_tape = y.tape if type(y) is Var else None
         if tape is not y_tape:
-            return general(x, y)
+            return one_sided(x, y, tape, y_tape)
         if tape is None:
             return function(x, y)
         inner_x, inner_y = x.value, y.value
@@ -140,6 +140,18 @@ def traced(function, rule, order=2):
         node = new_node(tape, value)
         tape.edges.append((node, x.node, to_x))
         tape.edges.append((node, y.node, to_y))
+        return Var(value, node, tape)
+
+    def one_sided(x, y, tape, y_tape):
+        """`binary` where x and y are not on the same tape: the younger tape watches, the other argument is constant."""
+        watched = 0
+        if tape is None or (y_tape is not None and y_tape.level > tape.level):
+            watched, tape = 1, y_tape
+        parent = y.node if watched else x.node
+        inner = (x, y.value) if watched else (x.value, y)
+        value = binary(*inner)
+        node = new_node(tape, value)
+        tape.edges.append((node, parent, rule(value, *inner)[watched]))
         return Var(value, node, tape)
 
     def general(*args, **options):
@@ -276,9 +288,10 @@ def vjp(f, x):
 def stop_gradient(x):
     """x as a constant: every Var in the tree x is replaced by its plain value, for all tapes at once."""
 
-    def strip(leaf):
-        while type(leaf) is Var:
-            leaf = leaf.value
-        return leaf
+    return structure.map(_plain, x) if isinstance(x, (dict, list, tuple)) else _plain(x)
 
-    return structure.map(strip, x)
+
+def _plain(x):
+    while type(x) is Var:
+        x = x.value
+    return x

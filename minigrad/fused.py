@@ -76,7 +76,7 @@ def lstm(weights, x, state):
     """One step of a stack of LSTM layers and its read-out: `layers.lstm`, with the same result up to rounding.
 
     weights: "layers", a list of {"W": (4, hidden, inputs + hidden), "b": (4, hidden, 1)}, and "output", {"W": (1,
-    hidden), "b": (1, 1)}. x: (inputs, n). state: a pair (h, c) of (hidden, n) for each layer. Returns y (1, n) and the
+    hidden), "b": (1, 1)}. x: (inputs, n). state: a pair (h, c) of (hidden, n) for each layer. Returns y (n,) and the
     new state, a list of pairs.
 
     All arrays are float32 or all float64. In float32, tanh is the rational approximation of `kernels.lstm`. A tape

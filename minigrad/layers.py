@@ -29,11 +29,11 @@ def lstm(weights, x, state):
     """One step of a stack of LSTM layers, each reading the new h of the one before it, and a read-out y = W h + b.
 
     weights: "layers", a list of what `lstm_cell` takes, and "output", with "W" (1, hidden) and "b" (1, 1).
-    x: (inputs, n). state: a pair (h, c) for each layer. Returns y (1, n) and the new state. `minigrad.fused.lstm` is
-    the compiled form of the same.
+    x: (inputs, n). state: a pair (h, c) for each layer. Returns y (n,) and the new state. `minigrad.fused.lstm` is the
+    compiled form of the same.
     """
     new = []
     for layer, (h, c) in zip(weights["layers"], state, strict=True):
         new.append(lstm_cell(layer, x, h, c))
         x = new[-1][0]
-    return weights["output"]["W"] @ x + weights["output"]["b"], new
+    return (weights["output"]["W"] @ x + weights["output"]["b"])[0], new

@@ -32,6 +32,15 @@ def write_digits(folder, train=240, test=60):
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
 
 
+def some_phi(optimizer, seed=0):
+    """φ as after some training: like optimizer.init's, but the read-out of a network no longer 0."""
+    rng = np.random.default_rng(seed)
+    phi = optimizer.init(rng)
+    if "output" in phi:
+        phi["output"] = mg.tree.map(lambda w: rng.normal(size=w.shape).astype(w.dtype), phi["output"])
+    return phi
+
+
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")

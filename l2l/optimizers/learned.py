@@ -68,7 +68,11 @@ class LSTM:
             raise L2LError(f"p and scale are positive, not {self.p} and {self.scale}")
 
     def init(self, rng):
-        """Every weight uniform in ±1/√hidden, biases 0, but 1 for the forget gates, which then begin by remembering."""
+        """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, which then begin by remembering.
+
+        The read-out starts at 0, so that the first updates are. A random one pushes all coordinates the same way at
+        first; where that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
+        """
         layers, inputs = [], 2 if self.preprocess == "log-sign" else 1
         for hidden in self.hidden:
             uniform = self._uniform(rng, hidden)
@@ -76,7 +80,7 @@ class LSTM:
             b[1] = 1.0
             layers.append({"W": uniform(4, hidden, inputs + hidden), "b": b})
             inputs = hidden
-        return {"layers": layers, "output": {"W": uniform(1, inputs), "b": np.zeros((1, 1), self.dtype)}}
+        return {"layers": layers, "output": {"W": np.zeros((1, inputs), self.dtype), "b": np.zeros((1, 1), self.dtype)}}
 
     def _uniform(self, rng, hidden):
         bound = 1.0 / math.sqrt(hidden)
@@ -89,4 +93,4 @@ class LSTM:
         x = mg.reshape(mg.astype(grad, self.dtype), (-1,))
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.expand_dims(x, 0)
         y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
-        return mg.astype(mg.reshape(self.scale * y, grad.shape), grad.dtype), state
+        return mg.reshape(mg.astype(self.scale * y, grad.dtype), grad.shape), state

@@ -11,7 +11,7 @@ Arguments of `forward` and `backward`, all float32 or all float64, C-contiguous 
 sees to that; compiled code does not check); tuples have one array for each layer, the first layer first:
 
     x (inputs, P)      W (4·hidden, inputs + hidden)      b (4·hidden,)      h, c (hidden, P)
-    v (hidden,), e (1,): the read-out y = v·h_new + e of the last layer, y (1, P)
+    v (hidden,), e (1,): the read-out y = v·h_new + e of the last layer, y (P,)
 """
 
 import math
@@ -180,7 +180,7 @@ def _widest(W):
 def _read_out(v, e, h_new, y, start, n):
     """The columns of y = v·h_new + e from `start` on."""
     wide_vectors()
-    out = y[0, start : start + n]
+    out = y[start : start + n]
     out[:] = e[0]
     for u in range(len(v)):
         row = h_new[u, start : start + n]
@@ -192,7 +192,7 @@ def _read_out(v, e, h_new, y, start, n):
 def _read_out_back(v, h_new, dy, above, dv, de, start, n):
     """The read-out's part of the cotangent of h_new, above (hidden, n), and its shares of dv and de."""
     wide_vectors()
-    g = dy[0, start : start + n]
+    g = dy[start : start + n]
     for u in range(len(v)):
         row = h_new[u, start : start + n]
         total = v[u] - v[u]
@@ -291,7 +291,7 @@ def forward(x, v, e, W, b, h, c):
     """y, the new h and the new c: fresh arrays, the last two in tuples. Up to TILE coordinates take one thread."""
     if not enabled:
         return forward_reference(x, v, e, W, b, h, c)
-    y, h_new, c_new = np.empty((1, x.shape[1]), x.dtype), _empty_like(h), _empty_like(c)
+    y, h_new, c_new = np.empty(x.shape[1], x.dtype), _empty_like(h), _empty_like(c)
     P = x.shape[1]
     size = _chunk_size(P)
     if size >= P:
@@ -345,7 +345,7 @@ def forward_reference(x, v, e, W, b, h, c):
         c_new.append(f * c[k] + i * g)
         x = o * np.tanh(c_new[k])
         h_new.append(x)
-    return (v @ x + e)[None], tuple(h_new), tuple(c_new)
+    return v @ x + e, tuple(h_new), tuple(c_new)
 
 
 def backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
@@ -363,4 +363,4 @@ def backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gra
         above, dh = np.split(W[k].T @ dz, [len(inputs)])
         found.append((dz @ np.concatenate([inputs, h[k]]).T, dz.sum(1), dh, dcell * f))
     dx = above if input_gradient else above[:0]
-    return dx, (h_new[-1] @ dy.T)[:, 0], dy.sum(1), *zip(*reversed(found), strict=True)
+    return dx, h_new[-1] @ dy, dy.sum()[None], *zip(*reversed(found), strict=True)

@@ -7,12 +7,13 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
 from l2l.optimizers.learned import log_sign
+from tests.conftest import some_phi
 
 GRADIENTS = np.random.default_rng(0).normal(size=(30, 4)) * np.array([1.0, 1e-3, 30.0, 0.0])
 
 
 def updates_of(optimizer, gradients=GRADIENTS, phi=None):
-    phi = optimizer.init(np.random.default_rng(0)) if phi is None else phi
+    phi = some_phi(optimizer) if phi is None else phi
     state, updates = optimizer.init_state(gradients[0]), []
     for gradient in gradients:
         update, state = optimizer(phi, gradient, state)
@@ -166,12 +167,22 @@ def test_log_sign_follows_appendix_a():
 
 def test_lstm_update_is_the_scaled_readout_of_stacked_cells():
     optimizer = LSTM(hidden=(3, 2), scale=0.5, dtype="float64")
-    phi = optimizer.init(np.random.default_rng(0))
+    phi = some_phi(optimizer)
     gradient, state = GRADIENTS[0], optimizer.init_state(GRADIENTS[0])
     h1, _ = mg.layers.lstm_cell(phi["layers"][0], log_sign(gradient, 10.0), *state[0])
     h2, _ = mg.layers.lstm_cell(phi["layers"][1], h1, *state[1])
     expected = 0.5 * (phi["output"]["W"] @ h2 + phi["output"]["b"])[0]
     np.testing.assert_allclose(optimizer(phi, gradient, state)[0], expected, rtol=1e-12)
+
+
+def test_fused_and_readable_lstm_take_the_same_steps():
+    fused, readable = LSTM(hidden=(5, 3)), LSTM(hidden=(5, 3), fused=False)
+    np.testing.assert_allclose(updates_of(fused), updates_of(readable), rtol=1e-4, atol=1e-6)
+
+
+def test_untrained_lstm_does_not_move():
+    optimizer = LSTM()
+    assert not updates_of(optimizer, phi=optimizer.init(np.random.default_rng(0))).any()
 
 
 def test_lstm_without_preprocessing_sees_the_gradient_itself():

@@ -7,6 +7,7 @@ import minigrad as mg
 from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
 from l2l.problems import MNIST, Quadratic, Task, draw_task
 from l2l.unroll import unroll
+from tests.conftest import some_phi
 
 STEPS = 5
 WEIGHTS = [0.5, 1.0, 2.0, 0.0, 3.0]
@@ -20,7 +21,7 @@ def quadratic_task():
 
 def small_lstm():
     optimizer = LSTM(hidden=(3, 2), dtype="float64", p=2.0)
-    return optimizer, optimizer.init(np.random.default_rng(2))
+    return optimizer, some_phi(optimizer, seed=2)
 
 
 def meta_loss_of(optimizer, task, second_derivatives=False):

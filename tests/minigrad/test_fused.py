@@ -23,7 +23,7 @@ def network(inputs, hidden, P, dtype=np.float64):
         inputs = h
     weights = {"layers": stack, "output": {"W": normal(1, inputs), "b": normal(1, 1)}}
     state, cotangents = ([(normal(h, P), normal(h, P)) for h in hidden] for _ in range(2))
-    return (weights, x, state), [normal(1, P), *(u for pair in cotangents for u in pair)]
+    return (weights, x, state), [normal(P), *(u for pair in cotangents for u in pair)]
 
 
 def results(lstm, arguments):

@@ -26,7 +26,7 @@ def operands(P, dtype, hidden=(20, 20), inputs=2):
         b.append(normal(4 * h))
         inputs = h
     h, c, dh, dc = (tuple(normal(n, P) for n in hidden) for _ in range(4))
-    return (x, normal(inputs), normal(1), tuple(W), tuple(b), h, c), (normal(1, P), dh, dc)
+    return (x, normal(inputs), normal(1), tuple(W), tuple(b), h, c), (normal(P), dh, dc)
 
 
 def assert_close(found, expected, tolerance):
@@ -134,7 +134,7 @@ def test_not_a_number_is_passed_on():
     arguments, _ = operands(300, np.float32)
     arguments[0][:, 270] = np.nan
     y, *state = lstm.forward(*arguments)
-    assert np.isnan(y[0]).nonzero()[0].tolist() == [270]
+    assert np.isnan(y).nonzero()[0].tolist() == [270]
     for new in state:
         for array in new:
             assert np.isnan(array).all(0).nonzero()[0].tolist() == [270]
