@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 
 
+REST = 0.1  # seconds between two runs: the worker threads of the one before stop spinning and give the cores back
+
+
 def available(builders):
     """Build the candidates {name: zero-argument builder}. Those whose package is missing are left out, with a word."""
     built = {}
@@ -27,6 +30,7 @@ def alternate(candidates, rounds=11, warmup=2, scale=1.0):
     for i in range(warmup + rounds):
         for name, f in candidates.items():
             gc.collect()
+            time.sleep(REST)
             start = time.perf_counter()
             f()
             elapsed = time.perf_counter() - start
