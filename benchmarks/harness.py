@@ -9,7 +9,6 @@ import statistics
 import time
 from pathlib import Path
 
-
 REST = 0.1  # seconds between two runs: the worker threads of the one before stop spinning and give the cores back
 
 

@@ -5,7 +5,8 @@ Each docstring states the formula and the VJP: how a cotangent g of the result b
 
 import numpy as np
 
-from minigrad.core import primitive
+from minigrad.core import primitive, stop_gradient
+from minigrad.kernels import activation
 
 
 def _one(low=-2.0, high=2.0):
@@ -227,13 +228,30 @@ def softplus(x, /):
 # ----------------------------------------------------------------------------------- choices and kinks
 
 
-@primitive(samples=_away_from_zero, rule=lambda y, x: _scale(x > 0))
-def relu(x, /):
-    """max(x, 0).
+def _relu_rule(y, x):
+    y = stop_gradient(y)
+    return lambda g: gate(g, y)
 
-    VJP: g where x > 0, else 0.
+
+@primitive(samples=_away_from_zero, rule=_relu_rule)
+def relu(x, /):
+    """y = max(x, 0).
+
+    VJP: gate(g, y), which is g where x > 0, else 0.
     """
-    return np.maximum(x, 0.0)
+    return activation.relu(x)
+
+
+@primitive(
+    samples=lambda r: [(r.normal(size=s), r.integers(-1, 2, s)) for s in ((3, 4), (2, 0))],
+    rule=lambda z, g, y: (lambda h: gate(h, y), None),
+)
+def gate(g, y, /):
+    """g where the constant y > 0, else 0.
+
+    VJP: gate(h, y) of its cotangent h; not differentiated.
+    """
+    return activation.gate(g, y)
 
 
 def _wins(x, y, dtype):

@@ -185,21 +185,16 @@ def _tiles(r):
     return [(x, 2), (x, (2, 3), 1), (x, (1, 2), (3, 2)), (x[:0], 2)]
 
 
-def _max_pool_rule(y, x, window, stride=None):
-    shape, (_, winners) = x.shape, pooling.find(stop_gradient(x), *_pools(x.shape, window, stride))
-    return lambda g: place2d(g, winners, shape, window, stride)
-
-
-@primitive(samples=_tiles, rule=_max_pool_rule)
-def max_pool2d(x, /, window, stride=None):
+def max_pool2d(x, window, stride=None):
     """The largest element of every window of x (n, channels, height, width).
 
     window and stride are ints or pairs (vertical, horizontal); stride is the window where None, so that windows tile x.
     Returns (n, channels, rows, columns) with rows = ⌊(height − window)/stride⌋ + 1.
 
-    VJP: g to the largest element of each window, and where several are equal to the first of them in row-major order.
+    The gradient goes to the largest element of each window, where several are equal to the first in row-major order.
     """
-    return pooling.find(x, *_pools(x.shape, window, stride))[0]
+    largest, winners = pooling.find(stop_gradient(x), *_pools(x.shape, window, stride))
+    return pick2d(x, winners, window, stride, largest)
 
 
 def _winners(r, x, window, stride=None):
@@ -213,20 +208,21 @@ def _pick2d_samples(r):
     return [(x, _winners(r, x, (2, 2)), (2, 2)), (x, _winners(r, x, (2, 3), 1), (2, 3), 1)]
 
 
-def _pick2d_rule(y, x, winners, window, stride=None):
+def _pick2d_rule(y, x, winners, window, stride=None, found=None):
     shape = x.shape
     return lambda g: place2d(g, winners, shape, window, stride)
 
 
 @primitive(samples=_pick2d_samples, rule=_pick2d_rule)
-def pick2d(x, /, winners, window, stride=None):
+def pick2d(x, /, winners, window, stride=None, found=None):
     """The element of every window of x that the constant integers `winners` name: its place in row-major order.
 
-    winners (n, channels, rows, columns), window and stride are those of max_pool2d, which picks the largest elements.
+    winners (n, channels, rows, columns), window and stride are those of max_pool2d, which picks the largest elements
+    and, having seen them, passes them on as `found`.
 
     VJP: g, added at the place it was taken from: place2d.
     """
-    return pooling.pick(x, winners, *_pools(x.shape, window, stride))
+    return pooling.pick(x, winners, *_pools(x.shape, window, stride)) if found is None else found
 
 
 def _place2d_samples(r):
