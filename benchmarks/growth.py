@@ -28,6 +28,7 @@ def measure(coordinates, unroll, hidden):
     import l2l
     import minigrad as mg
     from l2l.problems import Task
+    from minigrad import threads
 
     optimizer = l2l.make_optimizer("lstm", hidden=(hidden, hidden))
     phi = optimizer.init(np.random.default_rng(0))
@@ -39,10 +40,11 @@ def measure(coordinates, unroll, hidden):
 
     seconds = []
     began = time.perf_counter()
-    while len(seconds) < 3 or (time.perf_counter() - began < 2.0 and len(seconds) < 30):
-        start = time.perf_counter()
-        mg.value_and_grad(meta_loss)(phi)
-        seconds.append(time.perf_counter() - start)
+    with threads.for_kernels():
+        while len(seconds) < 3 or (time.perf_counter() - began < 2.0 and len(seconds) < 30):
+            start = time.perf_counter()
+            mg.value_and_grad(meta_loss)(phi)
+            seconds.append(time.perf_counter() - start)
     return float(np.median(seconds[1:])), harness.peak_megabytes()
 
 

@@ -1,11 +1,9 @@
-"""Who uses the processor's cores: the kernels, or the BLAS below NumPy."""
+"""Who uses the processor's cores: the kernels, or the BLAS below NumPy and SciPy."""
 
 import contextlib
 import functools
 
 from threadpoolctl import ThreadpoolController
-
-from minigrad.kernels import _jit
 
 
 @contextlib.contextmanager
@@ -15,12 +13,23 @@ def for_kernels():
     The worker threads of OpenBLAS go on spinning for a while after each product and take the cores from the kernels';
     the products here are too small to gain by more than one thread.
     """
-    with _controller().limit(limits=1, user_api="blas"):
+    with _blas().limit(limits=1):
         yield
 
 
 @functools.cache
-def _controller():
-    if _jit.enabled:
-        import scipy.linalg.cython_blas  # noqa: F401  the BLAS that kernels call: it must be there to be found
-    return ThreadpoolController()
+def keep_scipy_to_one_thread():
+    """For the rest of the process: kernels call SciPy's BLAS from threads of their own, where more would only collide.
+
+    NumPy's own BLAS, where it is another library, is left as it is.
+    """
+    for library in _blas().lib_controllers:
+        if "scipy" in str(library.filepath) and "numpy" not in str(library.filepath):
+            library.set_num_threads(1)
+
+
+@functools.cache
+def _blas():
+    with contextlib.suppress(ImportError):
+        import scipy.linalg.cython_blas  # noqa: F401  a BLAS must be loaded to be found
+    return ThreadpoolController().select(user_api="blas")

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from minigrad.kernels._jit import by_precision, enabled, jit, prange, prefetch, wide_vectors
+from minigrad.threads import keep_scipy_to_one_thread
 
 TILE = 256  # coordinates: the gates and inputs of a tile fit into a second-level cache
 CHUNKS = 32  # at most. A chunk of tiles is the unit of parallel work, and has its own sums of weight gradients
@@ -291,6 +292,7 @@ def forward(x, v, e, W, b, h, c):
     """y, the new h and the new c: fresh arrays, the last two in tuples. Up to TILE coordinates take one thread."""
     if not enabled:
         return forward_reference(x, v, e, W, b, h, c)
+    keep_scipy_to_one_thread()
     y, h_new, c_new = np.empty(x.shape[1], x.dtype), _empty_like(h), _empty_like(c)
     P = x.shape[1]
     size = _chunk_size(P)
@@ -309,6 +311,7 @@ def backward(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
     """
     if not enabled:
         return backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient)
+    keep_scipy_to_one_thread()
     P = x.shape[1]
     size = _chunk_size(P)
     chunks = max(1, -(-P // size))

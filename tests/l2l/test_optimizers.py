@@ -207,6 +207,7 @@ def test_presets_are_the_two_published_settings():
         ("lstm", {"hidden": (0,)}, "hidden"),
         ("lstm", {"preprocess": "log"}, "log-sign"),
         ("lstm", {"scale": 0}, "positive"),
+        ("lstm", {"fused": "maybe"}, "'fused' takes true or false"),
         ("lstm", {"preset": "mine"}, "no preset 'mine'; it has: paper, deepmind"),
         ("sgd", {"preset": "paper"}, "no preset 'paper'; it has: none"),
     ],
@@ -217,4 +218,5 @@ def test_wrong_optimizer_settings_name_the_right_ones(name, settings, message):
 
 
 def test_options_are_read_from_text():
-    assert make_optimizer("lstm", hidden="5-6-7", p="3").hidden == (5, 6, 7)
+    optimizer = make_optimizer("lstm", hidden="5-6-7", p="3", fused="false")
+    assert optimizer == LSTM(hidden=(5, 6, 7), p=3.0, fused=False)
