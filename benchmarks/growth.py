@@ -66,22 +66,27 @@ def main():
 
 def _draw(results):
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(10, 5.5), dpi=130, layout="constrained")
     panels = figure.subplots(2, 3, sharey="row", squeeze=False)
+    labels = {"coordinates": "coordinates", "unroll": "steps of the unroll", "hidden": "hidden units per layer"}
     for column, (name, rows) in enumerate(results.items()):
         x = [row[name] for row in rows]
-        for axes, key, label in zip(
-            panels[:, column], ("seconds", "peak_mb"), ("seconds per meta-step", "peak memory, MB"), strict=True
-        ):
+        for axes, key in zip(panels[:, column], ("seconds", "peak_mb"), strict=True):
             axes.loglog(x, [row[key] for row in rows], "o-", color="#0072B2")
             axes.grid(True, which="both", alpha=0.25)
-            axes.set_xlabel("hidden units per layer" if name == "hidden" else f"{name}, number of")
-            if column == 0:
-                axes.set_ylabel(label)
-        slope = np.polyfit(np.log(x[-3:]), np.log([row["seconds"] for row in rows[-3:]]), 1)[0]
-        panels[0, column].set_title(f"time grows with the power {slope:.2f} at the large end", fontsize=10)
-    figure.suptitle("A meta-step costs time and memory in proportion to coordinates and unroll length")
+            axes.set_xticks(x, [f"{value:g}" for value in x])
+            axes.set_xticks([], minor=True)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 3) if key == "seconds" else (1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
+            axes.set_xlabel(labels[name])
+        power = np.polyfit(np.log(x[-3:]), np.log([row["seconds"] for row in rows[-3:]]), 1)[0]
+        panels[0, column].set_title(f"last three points: power {power:.2f}", fontsize=9)
+    panels[0, 0].set_ylabel("seconds per meta-step")
+    panels[1, 0].set_ylabel("peak memory of the process, MB")
+    figure.suptitle("A meta-step costs time and memory in proportion to coordinates and to steps")
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / "growth.png")
 

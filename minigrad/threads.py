@@ -13,6 +13,7 @@ def for_kernels():
     The worker threads of OpenBLAS go on spinning for a while after each product and take the cores from the kernels';
     the products here are too small to gain by more than one thread.
     """
+    keep_scipy_to_one_thread()  # first, or leaving the context would undo it
     with _blas().limit(limits=1):
         yield
 

@@ -11,6 +11,7 @@ def blas_threads(part=""):
 
 
 def test_blas_takes_one_thread_for_kernels_and_then_what_it_had():
+    threads.keep_scipy_to_one_thread()
     before = blas_threads()
     with threads.for_kernels():
         assert set(blas_threads()) == {1}
@@ -18,12 +19,14 @@ def test_blas_takes_one_thread_for_kernels_and_then_what_it_had():
 
 
 def test_blas_is_given_back_after_an_error():
+    threads.keep_scipy_to_one_thread()
     before = blas_threads()
     with pytest.raises(KeyError), threads.for_kernels():
         raise KeyError
     assert blas_threads() == before
 
 
-def test_the_blas_that_kernels_call_keeps_to_one_thread():
-    threads.keep_scipy_to_one_thread()
+def test_the_blas_that_kernels_call_keeps_to_one_thread_from_then_on():
+    with threads.for_kernels():
+        pass
     assert set(blas_threads("scipy.libs")) <= {1}
