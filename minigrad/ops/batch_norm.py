@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.core import primitive, vjp
 from minigrad.kernels import normalization
 from minigrad.ops.elementwise import sqrt
-from minigrad.ops.reduce import mean, sum, var
+from minigrad.ops.reduce import channel_sums, mean, sum, var
 
 
 def _axes(x):
@@ -85,7 +85,7 @@ def _batch_norm_rule(y, x, gamma, beta, epsilon=1e-5):
     return (
         lambda g: batch_norm_to_x(g, x, gamma, epsilon),
         lambda g: batch_norm_to_gamma(g, x, epsilon),
-        lambda g: sum(g, _axes(g)),
+        channel_sums,
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigrad.core import primitive, stop_gradient
 from minigrad.kernels import convolution, pooling
-from minigrad.ops.reduce import sum
+from minigrad.ops.reduce import channel_sums
 
 # ------------------------------------------------------------------------------------------ convolution
 #
@@ -61,7 +61,7 @@ def _conv2d_rule(y, x, weights, bias=None, stride=1, padding=0):
     return (
         lambda g: conv2d_transpose(g, weights, image, stride, padding),
         lambda g: conv2d_weights(x, g, size, stride, padding),
-        lambda g: sum(g, (0, 2, 3)),
+        channel_sums,
     )
 
 
