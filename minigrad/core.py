@@ -135,7 +135,8 @@ def traced(function, rule, order=2):
         if tape is None:
             return function(x, y)
         inner_x, inner_y = x.value, y.value
-        value = binary(inner_x, inner_y)
+        innermost = type(inner_x) is not Var and type(inner_y) is not Var
+        value = function(inner_x, inner_y) if innermost else binary(inner_x, inner_y)
         to_x, to_y = rule(value, inner_x, inner_y)
         node = new_node(tape, value)
         tape.edges.append((node, x.node, to_x))
