@@ -23,7 +23,7 @@ WORKLOADS = {
 
 
 class Ours:
-    def __init__(self, workload, **options):
+    def __init__(self, workload):
         self.workload, self.optimizer = workload, workload.optimizer
         self.phi, self.adam = workload.phi, Adam(0.01)
         self.adam_phi, self.adam_state = self.adam.init(), self.adam.init_state(tree.ravel(self.phi)[0])

@@ -45,7 +45,7 @@ class LSTM:
 
     hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state are float32 unless dtype says
     otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates). fused=False takes
-    the readable `minigrad.layers.lstm_cell` in place of the compiled kernels: many times slower, and differentiable
+    the readable `minigrad.layers.lstm_cell` in place of the compiled kernels: several times slower, and differentiable
     to any order.
     """
 

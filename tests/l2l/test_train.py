@@ -141,7 +141,7 @@ def test_winner_on_the_edge_extends_the_grid_and_is_flagged_in_the_end():
 
 
 class Valley:
-    """f(θ) = (10⁶ θ)²: good learning rates lie far below where the grid begins."""
+    """f(θ) = (30 θ)²: good learning rates lie far below where the grid begins."""
 
     def sample(self, rng, split="train"):
         return Task(np.ones(1), lambda theta, batch: mg.sum(mg.square(30.0 * theta)))
