@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from l2l import checkpoint, files, plots
+from l2l.diagnostics import finite
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, make_optimizer
@@ -70,6 +71,10 @@ def _train(options):
         steps=options.steps,
         unroll_length=options.unroll,
         meta_learning_rate=options.meta_lr,
+        decay=options.decay,
+        clip=options.clip,
+        patience=options.patience,
+        validate_every=options.validate_every,
         second_derivatives=options.second_derivatives,
     )
     print(f"{saved} holds the optimizer, {log} the meta-training's losses")
@@ -112,10 +117,13 @@ def _train_and_save(problem, optimizer, path, options, log=None, **settings):
     def save(training):
         nonlocal written
         if training.phi is not written:
-            checkpoint.save(path, optimizer, training.phi, **notes, episode=training.best_episode, loss=training.best)
+            checkpoint.save(
+                path, optimizer, training.phi, **notes, episode=training.best_episode, loss=finite(training.best)
+            )
             written = training.phi
         if log:
-            records = json.dumps({**notes, "history": training.history}, indent=1)
+            document = {**notes, "untrained": training.untrained, "history": training.history}
+            records = json.dumps(document, indent=1, allow_nan=False)
             files.write(log, lambda file: file.write(records.encode()))
 
     with tqdm(total=settings["episodes"], desc="meta-training", unit="episode") as bar:
@@ -126,12 +134,25 @@ def _train_and_save(problem, optimizer, path, options, log=None, **settings):
             bar.update(len(training.history) - bar.n)
 
         try:
-            return train(problem, optimizer, seed=options.seed, report=report, **settings).phi
+            training = train(problem, optimizer, seed=options.seed, report=report, **settings)
         except (KeyboardInterrupt, L2LError):
             bar.close()
             if written is not None:
                 print(f"stopped early: the best optimizer so far is in {path}", file=sys.stderr)
             raise
+    _print_exceptions(training, settings["episodes"])
+    return training.phi
+
+
+def _print_exceptions(training, episodes):
+    """What did not go as in most trainings, a line each."""
+    clipped, skipped = (sum(record[what] for record in training.history) for what in ("clipped", "skipped"))
+    if len(training.history) < episodes:
+        print(f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}")
+    if clipped:
+        print(f"the meta-gradient was clipped in {clipped} of {training.meta_steps} meta-steps")
+    if skipped:
+        print(f"{skipped} of {len(training.history)} episodes were dropped: a meta-loss or gradient was not finite")
 
 
 def _race(problem, entries, options):
@@ -232,6 +253,12 @@ def _rate(text):
     return value
 
 
+def _share(text):
+    if _rate(text) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at most 1")
+    return float(text)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):  # one line, without the usage: `-h` has that
         self.exit(2, f"l2l: {message}; see `python -m l2l {' '.join(self.prog.split()[3:])} -h`\n".replace("  ", " "))
@@ -256,6 +283,10 @@ def _parser():
         leaf.add_argument("--steps", type=_whole, default=100, help="steps of an episode (100)")
         leaf.add_argument("--unroll", type=_whole, default=20, help="steps between two meta-steps (20)")
         leaf.add_argument("--meta-lr", type=_rate, default=0.01, metavar="LR", help="Adam's learning rate on φ (0.01)")
+        leaf.add_argument("--decay", type=_share, default=1.0, help="of it that is left in the last episode (1)")
+        leaf.add_argument("--clip", type=_rate, metavar="NORM", help="largest norm of the meta-gradient (no limit)")
+        leaf.add_argument("--validate-every", type=_whole, default=5, metavar="N", help="episodes (5)")
+        leaf.add_argument("--patience", type=_whole, metavar="N", help="validations without a new best, then stop")
         leaf.add_argument("--second-derivatives", action="store_true", help="exact meta-gradient, slower")
         leaf.add_argument("--out", required=True, metavar="DIR")
         _add_common(leaf)

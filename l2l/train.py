@@ -1,10 +1,12 @@
 """Meta-training: gradient descent on φ through unrolled optimization, by truncated backpropagation through time."""
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
 import minigrad as mg
+from l2l.diagnostics import finite, measure
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluate import run
 from l2l.optimizers import Adam
@@ -12,18 +14,34 @@ from l2l.problems import draw_task
 from l2l.unroll import unroll
 from minigrad import threads
 
+MOST_SKIPPED = 10  # in a row: one bad episode is bad luck, ten of them are a φ that no longer works anywhere
+
 
 @dataclass
 class Training:
-    """The state of a meta-training. phi: the φ with the lowest validation loss so far, found after `best_episode`.
+    """The state of a meta-training, all of it plain numbers but for φ.
 
-    history: one record an episode: its number, "train" (the summed loss of the episode's own task) and, where there
-    was a validation, "validation" (the mean over validation tasks). Losses are per function.
+    phi: the φ with the lowest validation loss so far, found after `best_episode`; `latest` is the current one, after
+    `meta_steps` steps. history: one record an episode, with
+
+        episode               its number, from 1
+        train                 the summed loss of the episode's own task
+        meta_learning_rate    the rate of its meta-steps
+        meta_gradient_norm    the mean over them, before clipping
+        clipped, skipped      how many of them had their gradient clipped, or were not taken for not being finite
+        seconds               how long it took, without validation
+
+    and, where there was a validation, "validation", the summed loss's mean over validation tasks, and "diagnostics",
+    the numbers of `diagnostics.measure`. `untrained` holds these two for the first φ. Losses are per function; a number
+    that is not finite is None.
     """
 
     phi: object
+    latest: object = None
     best_episode: int = 0
     best: float = np.inf
+    meta_steps: int = 0
+    untrained: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
 
 
@@ -36,65 +54,107 @@ def train(
     steps=100,
     unroll_length=20,
     meta_learning_rate=0.01,
+    decay=1.0,
+    clip=None,
     second_derivatives=False,
     seed=0,
     validate_every=5,
     validation_tasks=2,
+    patience=None,
     report=None,
 ):
     """Meta-train optimizer on problem and return a `Training`.
 
     An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
-    one step of Adam on φ. Before the first and after every `validate_every`-th episode φ is frozen and judged on
-    validation tasks; the best one is kept. report, where given, is called with the Training before the first and
-    after every episode.
+    one step of Adam on φ. The rate of these falls geometrically, from meta_learning_rate in the first episode to decay
+    times that in the last; a meta-gradient longer than clip is scaled down to it. Before the first and after every
+    `validate_every`-th episode φ is frozen and judged on validation tasks; the best one is kept, and after `patience`
+    validations in a row without a better one training ends. report, where given, is called with the Training before
+    the first and after every episode.
 
-    Raises L2LError for settings that cannot work, DivergenceError where the meta-loss stops being finite: what was
-    reported until then stands.
+    Where the meta-loss or its gradient is not finite, that meta-step is skipped, the rest of the episode is dropped,
+    and the next one goes on from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row, or
+    where there was no other: what was reported until then stands. Raises L2LError for settings that cannot work.
     """
     if min(episodes, steps, unroll_length, validate_every, validation_tasks) < 1 or not meta_learning_rate > 0:
         raise L2LError("episodes, steps, unroll, validation and the meta learning rate must be positive")
+    if not 0 < decay <= 1 or (clip is not None and not clip > 0) or (patience is not None and patience < 1):
+        raise L2LError("decay is above 0 and at most 1; clip and patience are positive, or None for none")
     phi = optimizer.init(np.random.default_rng([seed, 17]))
-    meta_optimizer = Adam(meta_learning_rate)
-    meta_phi = meta_optimizer.init()
+    meta_optimizer = Adam()
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])
-    training = Training(phi)
-    _validate(training, problem, optimizer, phi, 0, steps, seed, validation_tasks)
+    training = Training(phi, phi)
+
+    def validate(episode):
+        curves = run(optimizer, phi, problem, "validation", seed, validation_tasks, steps)
+        loss = float(curves.sum(axis=1).mean())
+        if loss < training.best:  # never true of a loss that is not finite
+            training.phi, training.best, training.best_episode = phi, loss, episode
+        return {"validation": finite(loss), "diagnostics": measure(optimizer, phi, problem, seed, curves)}
+
+    training.untrained = validate(0)
     if report:
         report(training)
+    skipped_in_a_row = 0
     for episode in range(1, episodes + 1):
+        begin = time.perf_counter()
+        rate = meta_learning_rate * decay ** ((episode - 1) / max(episodes - 1, 1))
+        meta_phi = Adam(rate).init()
         task = draw_task(problem, "train", seed, episode)
         theta, state, losses = task.theta, optimizer.init_state(task.theta), []
+        norms, clipped, skipped = [], 0, 0
         for start in range(0, steps, unroll_length):
             weights = [1.0] * min(unroll_length, steps - start)
-
-            def meta_loss(phi, theta=theta, state=state, weights=weights, task=task):
-                total, *reached = unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
-                return total, mg.stop_gradient(reached)  # the next unroll starts from constants
-
-            with np.errstate(over="ignore", invalid="ignore"):  # checked below, and said more clearly
-                (total, (theta, state, part)), gradient = mg.value_and_grad(meta_loss, has_aux=True)(phi)
-            flat, unravel = mg.tree.ravel(phi)
-            meta_gradient = mg.tree.ravel(gradient)[0]
-            if not (np.isfinite(total) and np.isfinite(meta_gradient).all()):
-                raise DivergenceError(
-                    f"the meta-loss is no longer finite in episode {episode}: lower the meta learning rate "
-                    f"({meta_learning_rate:g}) or the optimizer's output scale"
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                total, meta_gradient, theta, state, part = _meta_gradient(
+                    optimizer, phi, task, theta, state, weights, second_derivatives
                 )
+                norm = np.linalg.norm(meta_gradient)  # overflows where Adam's squares would, and spoil its state
+            if not (np.isfinite(total) and np.isfinite(norm)):
+                skipped = 1
+                break  # θ is spoilt
+            norms.append(float(norm))
+            if clip is not None and norm > clip:
+                meta_gradient, clipped = meta_gradient * (clip / norm), clipped + 1
             update, meta_state = meta_optimizer(meta_phi, meta_gradient, meta_state)
+            flat, unravel = mg.tree.ravel(phi)
             phi = unravel(flat + update)
             losses += part
-        training.history.append({"episode": episode, "train": float(np.sum(losses)) / task.functions})
+        training.latest = phi
+        training.meta_steps += len(norms)
+        record = {
+            "episode": episode,
+            "train": None if skipped else float(np.sum(losses)) / task.functions,
+            "meta_learning_rate": rate,
+            "meta_gradient_norm": float(np.mean(norms)) if norms else None,
+            "clipped": clipped,
+            "skipped": skipped,
+            "seconds": time.perf_counter() - begin,
+        }
+        training.history.append(record)
         if episode % validate_every == 0 or episode == episodes:
-            _validate(training, problem, optimizer, phi, episode, steps, seed, validation_tasks)
+            record.update(validate(episode))
         if report:
             report(training)
+        skipped_in_a_row = skipped_in_a_row + 1 if skipped else 0
+        if skipped_in_a_row in (MOST_SKIPPED, episodes):
+            raise DivergenceError(
+                f"the meta-loss or its gradient was not finite in {skipped_in_a_row} episodes in a row, the last being "
+                f"episode {episode}: lower the meta learning rate ({meta_learning_rate:g}) or the optimizer's output "
+                "scale; `python -m l2l doctor DIR` tells more about a run with a log"
+            )
+        if patience and sum("validation" in r for r in training.history[training.best_episode :]) >= patience:
+            break
     return training
 
 
-def _validate(training, problem, optimizer, phi, episode, steps, seed, tasks):
-    loss = float(run(optimizer, phi, problem, "validation", seed, tasks, steps).sum(axis=1).mean())
-    if training.history:
-        training.history[-1]["validation"] = loss
-    if loss < training.best:  # never true of a loss that is not finite
-        training.phi, training.best, training.best_episode = phi, loss, episode
+def _meta_gradient(optimizer, phi, task, theta, state, weights, second_derivatives):
+    """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, (theta, state) at the
+    end, which are constants to the unroll after it, and the losses on the way."""
+
+    def meta_loss(phi):
+        total, *reached = unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
+        return total, mg.stop_gradient(reached)
+
+    (total, (*end, losses)), gradient = mg.value_and_grad(meta_loss, has_aux=True)(phi)
+    return total, mg.tree.ravel(gradient)[0], *end, losses

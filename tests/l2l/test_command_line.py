@@ -116,6 +116,17 @@ def test_optimizer_options_are_given_after_colons(tmp_path):
     assert l2l.load(tmp_path / "optimizer.npz")[0] == l2l.optimizers.LSTM(hidden=(4, 3), p=6.0, scale=0.01)
 
 
+def test_training_says_how_often_it_clipped_and_that_it_stopped_early(tmp_path, capsys):
+    arguments = ["train", "simple", "--optimizer", "linear:initial=-0.49", "--steps", "4", "--meta-lr", "0.5"]
+    more = ["--clip", "1e-4", "--decay", "0.5", "--validate-every", "1", "--patience", "3", "--episodes", "9"]
+    assert main([*arguments, *more, "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "the meta-gradient was clipped in 3 of 3 meta-steps" in printed
+    assert "stopped after episode 3 of 9: no new best since 0" in printed
+    history = json.loads((tmp_path / "log.json").read_text())["history"]
+    assert [record["meta_learning_rate"] < 0.5 for record in history] == [False, True, True]
+
+
 @pytest.mark.parametrize(("command", "some"), [("problems", "mnist"), ("optimizers", "lstm")])
 def test_lists_have_a_line_each_with_options(command, some, capsys):
     assert main([command]) == 0
@@ -133,6 +144,7 @@ def test_lists_have_a_line_each_with_options(command, some, capsys):
         (["train", "mnist", "--out", "x", "--hidden", "many"], "'hidden' takes a whole number"),
         (["train", "mnist", "--out", "x", "--steps", "0"], "--steps.*at least 1"),
         (["train", "mnist", "--out", "x", "--meta-lr", "-1"], "--meta-lr.*positive"),
+        (["train", "mnist", "--out", "x", "--decay", "2"], "--decay.*at most 1"),
         (["train", "mnist", "--out", "x", "--seed", "-1"], "--seed.*0 or more"),
         (["train", "mnist", "--out", "x", "--optimizer", "adma"], "no optimizer 'adma'.*adam"),
         (["train", "mnist", "--out", "x", "--optimizer", "adam:beta1"], "NAME:OPTION=VALUE"),

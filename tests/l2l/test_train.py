@@ -1,5 +1,6 @@
 """Meta-training and comparing."""
 
+import json
 import sys
 
 import numpy as np
@@ -43,7 +44,8 @@ def test_learning_rate_learned_by_gradient_descent_approaches_the_best_one():
 
 def test_same_seed_same_numbers_and_other_seed_others():
     runs = [l2l.train(Simple(), LSTM(hidden=(3,)), seed=seed, **SMALL) for seed in (0, 0, 1)]
-    assert runs[0].history == runs[1].history != runs[2].history
+    first, again, other = ([{**record, "seconds": None} for record in run.history] for run in runs)
+    assert first == again != other
     np.testing.assert_array_equal(*(mg.tree.ravel(run.phi)[0] for run in runs[:2]))
 
 
@@ -97,13 +99,138 @@ def test_best_phi_is_the_one_with_the_lowest_validation_loss():
     assert min(record["validation"] for record in training.history if "validation" in record) > training.best
 
 
-def test_diverging_meta_training_says_what_to_lower():
+def test_training_without_one_good_episode_says_what_to_lower():
     optimizer = make_optimizer("linear", initial=1e30)
-    with pytest.raises(DivergenceError, match=r"episode 1.*meta learning rate"), np.errstate(all="ignore"):
+    with pytest.raises(DivergenceError, match=r"4 episodes in a row.*lower the meta learning rate.*l2l doctor"):
         l2l.train(Simple(), optimizer, **SMALL)
 
 
-@pytest.mark.parametrize("name", ["episodes", "steps", "unroll_length", "meta_learning_rate", "validation_tasks"])
+class Broken(Simple):
+    """Simple, but in the given episodes the loss is NaN from the given step on."""
+
+    def __init__(self, episodes, step=0):
+        self.drawn, self.episodes, self.step = 0, episodes, step
+
+    def sample(self, rng, split="train"):
+        task = super().sample(rng, split)
+        if split != "train":
+            return task
+        self.drawn += 1
+        factors = iter([np.nan if self.drawn in self.episodes and t >= self.step else 1.0 for t in range(100)])
+        return Task(task.theta, lambda theta, batch: batch * task.loss(theta, None), lambda: next(factors))
+
+
+def test_rest_of_an_episode_that_is_not_finite_is_dropped_and_training_goes_on():
+    training = l2l.train(Broken({2}, step=5), LSTM(hidden=(3,)), **SMALL)
+    assert [record["skipped"] for record in training.history] == [0, 1, 0, 0]
+    assert training.history[1]["train"] is None
+    assert training.meta_steps == 7  # two an episode; in the second, only the first
+    assert np.isfinite(mg.tree.ravel(training.latest)[0]).all()
+
+
+def test_skipped_episodes_leave_phi_and_the_meta_optimizer_as_they_were():
+    phis = []
+    l2l.train(
+        Broken({1, 2}),
+        LSTM(hidden=(3,)),
+        **SMALL,
+        report=lambda training: phis.append(mg.tree.ravel(training.latest)[0]),
+    )
+    untrained, first, second, third, _ = phis
+    np.testing.assert_array_equal(untrained, first)
+    np.testing.assert_array_equal(untrained, second)
+    longest = np.abs(third - second).max()
+    assert 0.01 <= longest <= 2 * 0.01 * (1 + 1e-3)  # two steps of an Adam that has seen nothing: α each, at most
+
+
+def test_ten_skipped_episodes_in_a_row_end_the_training_and_leave_their_records():
+    seen = []
+    with pytest.raises(DivergenceError, match=r"10 episodes in a row.*episode 13"):
+        l2l.train(
+            Broken(set(range(1, 3)) | set(range(4, 30))),
+            LSTM(hidden=(3,)),
+            **{**SMALL, "episodes": 30},
+            report=lambda training: seen.append(list(training.history)),
+        )
+    assert [record["skipped"] for record in seen[-1]] == [1, 1, 0] + [1] * 10
+
+
+def test_meta_gradient_is_scaled_down_to_clip_and_counted(monkeypatch):
+    norms = []
+
+    class Spy(TRAIN.Adam):
+        def __call__(self, phi, grad, state):
+            norms.append(np.linalg.norm(grad))
+            return super().__call__(phi, grad, state)
+
+    monkeypatch.setattr(TRAIN, "Adam", Spy)
+    free = l2l.train(Simple(), LSTM(hidden=(3,)), **SMALL)
+    unclipped, clip = list(norms), np.median(norms)
+    norms.clear()
+    training = l2l.train(Simple(), LSTM(hidden=(3,)), clip=float(clip), **SMALL)
+    assert max(unclipped) > clip * 1.01
+    assert max(norms) <= clip * (1 + 1e-6)
+    assert sum(record["clipped"] for record in training.history) > 0 == sum(r["clipped"] for r in free.history)
+
+
+def test_recorded_norm_is_the_one_before_clipping():
+    record = l2l.train(Simple(), LSTM(hidden=(3,)), clip=1e-9, **SMALL).history[0]
+    assert record["clipped"] == 2
+    assert record["meta_gradient_norm"] > 1e-3
+
+
+def test_meta_learning_rate_falls_geometrically_to_decay_times_itself():
+    training = l2l.train(Simple(), LSTM(hidden=(3,)), meta_learning_rate=0.1, decay=0.001, **SMALL)
+    rates = [record["meta_learning_rate"] for record in training.history]
+    np.testing.assert_allclose(rates, [0.1, 0.01, 0.001, 0.0001])
+
+
+def test_decayed_rate_is_the_one_that_moves_phi():
+    phis = []
+    l2l.train(
+        Simple(),
+        make_optimizer("linear"),
+        decay=1e-6,
+        **SMALL,
+        report=lambda training: phis.append(float(training.latest["w"])),
+    )
+    assert abs(phis[-1] - phis[-2]) < 1e-4 * abs(phis[1] - phis[0])
+
+
+def test_patience_ends_the_training_after_that_many_validations_without_a_new_best():
+    settings = {**SMALL, "episodes": 50, "validate_every": 2, "meta_learning_rate": 0.5}
+    training = l2l.train(Simple(), make_optimizer("linear", initial=-0.45), patience=3, **settings)
+    assert training.best_episode == 0
+    assert len(training.history) == 6
+
+
+def test_new_best_renews_the_patience():
+    # From far below the best rate every validation is better than the one before.
+    training = l2l.train(
+        Simple(), make_optimizer("linear"), patience=1, **{**SMALL, "episodes": 12, "meta_learning_rate": 0.002}
+    )
+    assert len(training.history) == 12
+
+
+def test_latest_is_the_current_phi_and_phi_the_best():
+    training = l2l.train(Simple(), make_optimizer("linear", initial=-0.45), meta_learning_rate=0.5, **SMALL)
+    assert training.phi["w"] == -0.45 != training.latest["w"]
+    assert training.meta_steps == 8
+
+
+def test_history_is_plain_json_even_where_losses_are_not_finite():
+    seen = []
+    with pytest.raises(DivergenceError):
+        l2l.train(Simple(), make_optimizer("linear", initial=1e30), **SMALL, report=seen.append)
+    text = json.dumps([seen[-1].untrained, seen[-1].history], allow_nan=False)
+    assert '"validation": null' in text
+    assert '"train": null' in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*("episodes", "steps", "unroll_length", "meta_learning_rate", "validation_tasks", "decay", "clip", "patience")],
+)
 def test_settings_that_are_not_positive_are_refused(name):
     with pytest.raises(L2LError, match="positive"):
         l2l.train(Simple(), make_optimizer("sgd"), **{name: 0})
