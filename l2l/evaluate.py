@@ -31,17 +31,25 @@ def run(optimizer, phi, problem, split, seed, repeats, steps):
     return np.stack(curves)
 
 
-def tune(optimizer, problem, seed, repeats, steps):
-    """The optimizer with the learning rate of the lowest summed loss on validation tasks, and whether it is suspect.
+OBJECTIVES = {
+    "sum": lambda curves: curves.sum(axis=1).mean(),
+    "final": lambda curves: curves[:, -max(1, curves.shape[1] // 10) :].mean(),
+}
+"""What a learning rate is tuned for: the summed loss, or the loss at the end (the mean of the last tenth of the steps,
+for one minibatch is noisy)."""
 
-    Searches 10⁻³ … 10⁰, three to the decade, and goes on outwards while the best lies on the edge. The second item
-    is True where that was still so when the search gave up.
+
+def tune(optimizer, problem, seed, repeats, steps, objective="sum"):
+    """The optimizer with the learning rate that is best on validation tasks, and whether it is suspect.
+
+    objective: a key of OBJECTIVES. Searches 10⁻³ … 10⁰, three to the decade, and goes on outwards while the best lies
+    on the edge. The second item is True where that was still so when the search gave up.
     """
 
     def score(exponent):
         candidate = dataclasses.replace(optimizer, learning_rate=_rate(exponent))
-        total = run(candidate, candidate.init(), problem, "validation", seed, repeats, steps).sum(axis=1).mean()
-        return total if np.isfinite(total) else np.inf
+        value = OBJECTIVES[objective](run(candidate, candidate.init(), problem, "validation", seed, repeats, steps))
+        return value if np.isfinite(value) else np.inf
 
     scores = {exponent: score(exponent) for exponent in range(-3 * POINTS_PER_DECADE, 1)}
     while True:

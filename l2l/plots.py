@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -10,18 +11,112 @@ from l2l import files
 # Okabe & Ito's palette, safe for the common forms of colour blindness; black is kept for what was learned.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31"]
 STYLES = ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))]
+LEARNED = {"color": "black", "linewidth": 2.2, "zorder": 3}
 
 
-def curves(path, results, title):
-    """Loss against step for each of `compare`'s results: the mean, and the 10th to 90th percentile of the runs."""
-    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
+def curves(path, results, title, trained=None):
+    """Loss against step for each of `compare`'s results: the mean, and the 10th to 90th percentile of the runs.
+
+    trained: the step up to which the learned optimizer was trained, where the curves go on beyond it.
+    """
+    figure, axes = _figure(1, 1, (7, 4.5), title)
+    _draw_curves(axes[0], results, trained)
+    axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
+    axes[0].legend(frameon=False, fontsize=9)
+    _save(figure, path)
+
+
+def panels(path, groups, title):
+    """`curves`, one panel for each of the groups {heading: results}, on one scale."""
+    figure, axes = _figure(1, len(groups), (4 * len(groups), 4.2), title, sharey=True)
+    for ax, (heading, results) in zip(axes, groups.items(), strict=True):
+        _draw_curves(ax, results)
+        ax.set_title(heading, fontsize=10)
+        ax.legend(frameon=False, fontsize=8)
+    axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
+    _save(figure, path)
+
+
+def heatmap(path, ratios, texts, columns, rows, title, scale):
+    """Ratios around 1 as colours, blue below and orange above, with a text in each field.
+
+    columns, rows: pairs (tick labels, axis label). A ratio that is not finite stays white.
+    """
+    height, width = ratios.shape
+    figure, (axes,) = _figure(1, 1, (2.4 + 1.25 * width, 1.6 + 0.8 * height), title)
+    finite = ratios[np.isfinite(ratios)]
+    reach = max(1.5, float(np.max([finite, 1 / finite]))) if finite.size else 2.0
+    image = axes.imshow(ratios, cmap="PuOr_r", norm=LogNorm(1 / reach, reach), aspect="auto")
+    for (i, j), text in np.ndenumerate(texts):
+        dark = np.isfinite(ratios[i, j]) and abs(np.log(ratios[i, j])) > 0.6 * np.log(reach)
+        axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+    axes.set_xticks(range(width), columns[0])
+    axes.set_yticks(range(height), rows[0])
+    axes.set_xlabel(columns[1])
+    axes.set_ylabel(rows[1])
+    axes.grid(False)
+    bar = figure.colorbar(image, label=scale)
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    _save(figure, path)
+
+
+def proposals(path, updates, where, title):
+    """Update against gradient, a panel for each step: updates {name: (steps, points)}.
+
+    where: "sweep" (points,), the gradients; "steps"; and "history", the gradient there was at every step (a dot line).
+    """
+    steps = where["steps"]
+    figure, axes = _figure(2, (len(steps) + 1) // 2, (11, 6.2), title, sharex=True)
+    for k, (ax, t) in enumerate(zip(axes, steps, strict=False)):
+        designed = 0
+        for name, found in updates.items():
+            style = LEARNED if name == "lstm" else {"color": COLOURS[designed], "linestyle": STYLES[designed]}
+            designed += name != "lstm"
+            ax.plot(where["sweep"], found[k], label=f"{name} (learned)" if name == "lstm" else name, **style)
+        ax.axhline(0, color="grey", linewidth=0.6)
+        ax.axvline(where["history"][t], color="grey", linestyle=":", linewidth=1.2, label="gradient there was")
+        ax.set_title(f"step {t}", fontsize=10)
+        ax.grid(True, alpha=0.25)
+        ax.set_xlabel("gradient")
+        ax.set_ylabel("proposed update")
+    axes[0].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def angles(path, found, title):
+    """The angle between two meta-gradients, a panel a problem: found {problem:
+    {meta-steps: degrees of each unroll}}."""
+    figure, axes = _figure(1, len(found), (4.5 * len(found), 4), title, sharey=True)
+    for ax, (kind, by_step) in zip(axes, found.items(), strict=True):
+        for k in range(len(next(iter(by_step.values())))):
+            style = {"color": COLOURS[k % len(COLOURS)], "linestyle": STYLES[k % len(STYLES)]}
+            ax.plot(list(by_step), [a[k] for a in by_step.values()], label=f"unroll {k + 1} of an episode", **style)
+        ax.set_title(kind, fontsize=10)
+        ax.set_xlabel("meta-steps")
+        ax.grid(True, alpha=0.25)
+    axes[0].set_ylabel("angle between the two meta-gradients, degrees")
+    axes[0].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+# ------------------------------------------------------------------------------------------ their parts
+
+
+def _figure(height, width, size, title, **sharing):
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure.suptitle(title, fontsize=11)
+    return figure, figure.subplots(height, width, squeeze=False, **sharing).ravel()
+
+
+def _draw_curves(axes, results, trained=None):
     designed = 0
     for name, result in results.items():
         rate, losses = result["learning_rate"], result["curves"]
         if rate is None:
-            style, label = {"color": "black", "linewidth": 2.2, "zorder": 3}, f"{name} (learned)"
+            style, label = LEARNED, f"{name} (learned)"
         else:
             style = {"color": COLOURS[designed % len(COLOURS)], "linestyle": STYLES[designed % len(STYLES)]}
             label, designed = f"{name}, learning rate {rate:.2g}", designed + 1
@@ -29,13 +124,17 @@ def curves(path, results, title):
         axes.plot(step, losses.mean(axis=0), label=label, **style)
         low, high = np.percentile(losses, [10, 90], axis=0)
         axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    if trained is not None:
+        axes.axvline(trained, color="grey", linewidth=1)
+        axes.annotate("trained up to here", (trained, 0.98), xycoords=("data", "axes fraction"), fontsize=8,
+                      rotation=90, va="top", ha="right", color="dimgrey")  # fmt: skip
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("step")
-    axes.set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
-    axes.set_title(title, fontsize=11)
     axes.grid(True, which="both", alpha=0.25)
-    axes.legend(frameon=False, fontsize=9)
+
+
+def _save(figure, path):
     files.write(path, lambda file: figure.savefig(file, format="png"))

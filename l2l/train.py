@@ -106,17 +106,17 @@ def train(
         for start in range(0, steps, unroll_length):
             weights = [1.0] * min(unroll_length, steps - start)
             with np.errstate(over="ignore", invalid="ignore"):  # checked below
-                total, meta_gradient, theta, state, part = _meta_gradient(
+                total, gradient, theta, state, part = meta_gradient(
                     optimizer, phi, task, theta, state, weights, second_derivatives
                 )
-                norm = np.linalg.norm(meta_gradient)  # overflows where Adam's squares would, and spoil its state
+                norm = np.linalg.norm(gradient)  # overflows where Adam's squares would, and spoil its state
             if not (np.isfinite(total) and np.isfinite(norm)):
                 skipped = 1
                 break  # θ is spoilt
             norms.append(float(norm))
             if clip is not None and norm > clip:
-                meta_gradient, clipped = meta_gradient * (clip / norm), clipped + 1
-            update, meta_state = meta_optimizer(meta_phi, meta_gradient, meta_state)
+                gradient, clipped = gradient * (clip / norm), clipped + 1
+            update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
             flat, unravel = mg.tree.ravel(phi)
             phi = unravel(flat + update)
             losses += part
@@ -148,7 +148,7 @@ def train(
     return training
 
 
-def _meta_gradient(optimizer, phi, task, theta, state, weights, second_derivatives):
+def meta_gradient(optimizer, phi, task, theta, state, weights, second_derivatives):
     """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, (theta, state) at the
     end, which are constants to the unroll after it, and the losses on the way."""
 

@@ -1,0 +1,59 @@
+"""The paper's experiments, each run from nothing by one command: python -m l2l reproduce NAME
+
+An experiment is a function (settings, workshop) -> Outcome. Its numbers stand in settings/NAME.json, each with where it
+comes from; `Workshop` holds what the experiments share. To add one, write the function and the file, and name it here.
+"""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+from l2l import files
+from l2l.errors import L2LError
+from l2l.reproduce import curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
+from l2l.reproduce.workshop import Workshop
+
+EXPERIMENTS = {
+    "quadratic": curves.run,
+    "mnist": curves.run,
+    "generalization": generalization.run,
+    "no-free-lunch": no_free_lunch.run,
+    "proposed-updates": proposed_updates.run,
+    "second-derivatives": second_derivatives.run,
+}
+
+
+def reproduce(name, out=None, quick=False, overwrite=False):
+    """Run the experiment `name`. Its figures, table.md, results.json and trained optimizers land in out.
+
+    out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
+    Returns the `Outcome`. Raises L2LError where there is no such experiment, or its results are there already.
+    """
+    if name not in EXPERIMENTS:
+        raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
+    out = Path(out or (f"runs/quick/{name}" if quick else f"results/{name}"))
+    files.claim([out / "table.md", out / "results.json"], overwrite)
+    start = time.perf_counter()
+    workshop = Workshop(name, out, quick)
+    outcome = EXPERIMENTS[name](settings.load(name, quick), workshop)
+    about = {
+        "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
+        "data": workshop.data,
+        "minutes": round((time.perf_counter() - start) / 60, 1),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+    claims = [{"claim": claim, "holds": bool(holds)} for claim, holds in outcome.claims]
+    document = {**about, "settings": settings.read(name), "quick": quick, "claims": claims, **outcome.results}
+    text = json.dumps(document, indent=1, allow_nan=False)
+    files.write(out / "results.json", lambda file: file.write(text.encode()))
+    table = _page(name, about, claims, outcome.table)
+    files.write(out / "table.md", lambda file: file.write(table.encode()))
+    return outcome
+
+
+def _page(name, about, claims, table):
+    lines = [f"# {name}", "", f"`{about['command']}`: {about['minutes']} minutes, {about['data']}.", "", table.strip()]
+    lines += ["", "| claim | holds |", "|---|---|"]
+    lines += [f"| {row['claim']} | {'yes' if row['holds'] else '**no**'} |" for row in claims]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,51 @@
+"""Optimizers learned on three kinds of problem, each run on all three: what is learned fits what it was learned on."""
+
+import numpy as np
+
+from l2l import plots
+from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race_tuned
+
+
+def run(settings, workshop):
+    relu = workshop.recipe("mnist", activation="relu")
+    learned = {
+        "quadratic": workshop.learned("quadratic"),
+        "mnist, sigmoid": workshop.learned("mnist"),
+        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu.npz"),
+    }
+    last = {
+        kind: _last_losses(one.story["recipe"]["problem"], learned, settings, workshop) for kind, one in learned.items()
+    }
+
+    kinds, columns = list(learned), [f"lstm of {kind}" for kind in learned]
+    best = [best_of(last[kind]) for kind in kinds]
+    least = np.array([last[kind][name] for kind, name in zip(kinds, best, strict=True)])
+    table = np.array([[last[kind][name] for name in columns] for kind in kinds])
+    ratios = table / least[:, None]
+    texts = [f"{loss:.3g}\n{ratio:.2g} ×" for loss, ratio in zip(table.flat, ratios.flat, strict=True)]
+    rules = [f"{least[k]:.3g} ({best[k]})" for k in range(len(kinds))]
+    plots.heatmap(
+        workshop.out / "figure.png",
+        ratios,
+        np.array(texts).reshape(table.shape),
+        columns=(kinds, "learned on"),
+        rows=([f"{kind}\n{rule}" for kind, rule in zip(kinds, rules, strict=True)], "run on, and the best tuned rule"),
+        title="Loss at the end of 100 steps, and how many times the best tuned rule's it is",
+        scale="learned / best tuned rule",
+    )
+    rows = [[kinds[k], *(f"{loss:.3g}" for loss in table[k]), rules[k]] for k in range(len(kinds))]
+    claims = []
+    for k, kind in enumerate(kinds):
+        behind = [columns[j] for j in range(len(kinds)) if table[k, j] < table[k, k]]
+        text = f"on {kind}, the optimizer learned there ends lowest of the three: {table[k, k]:.3g}"
+        claims.append((text + (f", {behind[0]} lower" if behind else ""), not behind))
+    results = {"last": plain(last), "training": learned["mnist, ReLU"].story}
+    return Outcome(markdown(["run on", *columns, "best tuned rule"], rows), claims, results)
+
+
+def _last_losses(options, learned, settings, workshop):
+    """{optimizer: loss at the end, the mean of the last ten steps} on one problem."""
+    problem, test = workshop.problem(options), settings[options["name"]]
+    entries = {f"lstm of {kind}": race(other, problem, test) for kind, other in learned.items()}
+    entries |= {name: race_tuned(name, problem, test) for name in settings["rules"]["baselines"]}
+    return {name: float(entry["curves"][:, -10:].mean() / test["divide_by"]) for name, entry in entries.items()}

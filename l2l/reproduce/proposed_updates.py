@@ -1,0 +1,73 @@
+"""What update each optimizer proposes for one coordinate if its gradient were another (the paper's Appendix B)."""
+
+import numpy as np
+
+from l2l import plots
+from l2l.optimizers import make_optimizer
+from l2l.problems import draw_task
+from l2l.reproduce.workshop import Outcome, markdown, plain, race_tuned
+from minigrad import threads, value_and_grad
+
+
+def run(settings, workshop):
+    test, view = settings["test"], settings["view"]
+    learned = workshop.learned("mnist")
+    problem = workshop.problem(learned.story["recipe"]["problem"])
+    rules = {"lstm": (learned.optimizer, learned.phi)}
+    for name in test["baselines"]:
+        rule = make_optimizer(name, learning_rate=race_tuned(name, problem, test)["learning_rate"])
+        rules[name] = rule, rule.init()
+    gradients = _trajectory(problem, learned, test, max(view["steps"]) + 1)
+    size = np.sqrt((gradients**2).mean(axis=0))
+    coordinate = int(np.argsort(size)[int(view["quantile"] * (len(size) - 1))])
+    history, reach = gradients[:, coordinate], view["reach"] * size[coordinate]
+    sweep = np.linspace(-reach, reach, view["points"]).astype(np.float32)
+    proposals = {name: _proposals(*rule, history, sweep, view["steps"]) for name, rule in rules.items()}
+    where = {"sweep": sweep, "history": history, "steps": view["steps"]}
+    title = f"Updates proposed for one weight of the MNIST network (number {coordinate:,}), along the LSTM's trajectory"
+    plots.proposals(workshop.out / "figure.png", proposals, where, title)
+
+    rows = [
+        [t, f"{history[t]:.2g}", *(f"{_bend(sweep, found[k]):.2g}" for found in proposals.values())]
+        for k, t in enumerate(view["steps"])
+    ]
+    against = [t for k, t in enumerate(view["steps"]) if proposals["lstm"][k][-1] < proposals["lstm"][k][0]]
+    text = f"the LSTM moves against the gradient at {len(against)} of {len(rows)} steps shown"
+    claims = [(text, len(against) == len(rows))]
+    bends = [_bend(sweep, found) for found in proposals["lstm"]]
+    claims.append((f"its response is no straight line: {min(bends):.2g} or more off at every step", min(bends) > 0.01))
+    header = ["step", "gradient there", *(f"{name}: off a straight line" for name in proposals)]
+    results = {"coordinate": coordinate, "sweep": plain(sweep), "history": plain(history), "updates": plain(proposals)}
+    return Outcome(markdown(header, rows), claims, results)
+
+
+@threads.for_kernels()
+def _trajectory(problem, learned, test, steps):
+    """The gradients (steps, coordinates) that the learned optimizer meets on a test task."""
+    task = draw_task(problem, "test", test["seed"], 0)
+    theta, state, gradients = task.theta, learned.optimizer.init_state(task.theta), []
+    for _ in range(steps):
+        _, gradient = value_and_grad(task.loss)(theta, task.next_batch())
+        update, state = learned.optimizer(learned.phi, gradient, state)
+        theta = theta + update
+        gradients.append(gradient)
+    return np.array(gradients)
+
+
+def _proposals(optimizer, phi, history, sweep, steps):
+    """At each of these steps the updates for the gradients in sweep, after the history so far: (steps, points).
+
+    As many copies of the coordinate as sweep has points live through the same history.
+    """
+    state, found = optimizer.init_state(np.zeros_like(sweep)), []
+    for t, gradient in enumerate(history):
+        if t in steps:
+            found.append(optimizer(phi, sweep, state)[0])
+        _, state = optimizer(phi, np.full_like(sweep, gradient), state)
+    return np.array(found)
+
+
+def _bend(x, y):
+    """How far y(x) is from its best straight line: root mean square of the rest, over y's standard deviation."""
+    rest = y - np.polyval(np.polyfit(x, y, 1), x)
+    return float(np.sqrt((rest**2).mean()) / y.std())
