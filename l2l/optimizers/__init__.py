@@ -10,7 +10,7 @@ settings; everything that could be learned is in φ. To add one, write the class
 """
 
 from l2l.errors import L2LError
-from l2l.optimizers.hand_designed import NAG, SGD, Adam, Momentum, RMSprop
+from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.learned import LSTM, Linear
 from l2l.options import build
 
@@ -18,13 +18,27 @@ OPTIMIZERS = {
     "sgd": SGD,
     "momentum": Momentum,
     "nag": NAG,
+    "rprop": Rprop,
+    "adagrad": Adagrad,
     "rmsprop": RMSprop,
     "adam": Adam,
     "linear": Linear,
     "lstm": LSTM,
 }
 
-__all__ = ["LSTM", "NAG", "OPTIMIZERS", "SGD", "Adam", "Linear", "Momentum", "RMSprop", "make_optimizer"]
+__all__ = [
+    "LSTM",
+    "NAG",
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "Linear",
+    "Momentum",
+    "RMSprop",
+    "Rprop",
+    "make_optimizer",
+]
 
 
 def make_optimizer(name, preset=None, **settings):
