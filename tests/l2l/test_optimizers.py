@@ -236,6 +236,8 @@ def test_presets_are_the_two_published_settings():
         ("lstm", {"hidden": (0,)}, "hidden"),
         ("lstm", {"preprocess": "log"}, "log-sign"),
         ("lstm", {"scale": 0}, "positive"),
+        ("newton", {"damping": 0}, "damping is positive"),
+        ("gauss_newton", {"iterations": 0}, "iterations at least 1"),
         ("lstm", {"fused": "maybe"}, "'fused' takes true or false"),
         ("lstm", {"preset": "mine"}, "no preset 'mine'; it has: paper, deepmind"),
         ("sgd", {"preset": "paper"}, "no preset 'paper'; it has: none"),
