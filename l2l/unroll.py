@@ -4,6 +4,7 @@ With φ a plain tree of arrays this is optimization. With φ watched by `minigra
 the unrolled graph of the paper's Figure 2, and the gradient of the meta-loss with respect to φ comes out of it.
 """
 
+from l2l.problems import Curvature
 from minigrad import known_gradient, stop_gradient, value_and_grad
 
 
@@ -13,16 +14,19 @@ def unroll(optimizer, phi, task, theta, state, weights, second_derivatives=False
         ∇_t = ∂f(θ_t)/∂θ_t        (g_t, h_{t+1}) = m(∇_t, h_t; φ)        θ_{t+1} = θ_t + g_t
 
     theta: θ_0, one array; state: h_0. f is `task.loss` on a fresh minibatch each step. second_derivatives=False makes
-    the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher price.
+    the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher price. The curvature that
+    some rules use is taken at the same θ_t, under the same assumption.
 
     Returns (L, θ_T, h_T, [f(θ_0), …, f(θ_{T−1})]). The first three depend on φ; the losses are plain numbers.
     """
     meta_loss, losses = 0.0, []
     for weight in weights:
         seen = theta if second_derivatives else stop_gradient(theta)  # here the dashed edges of Figure 2 are cut
-        loss, gradient = value_and_grad(task.loss)(seen, task.next_batch())
+        batch = task.next_batch()
+        loss, gradient = value_and_grad(task.loss)(seen, batch)
         meta_loss = meta_loss + weight * known_gradient(loss, theta, gradient)
-        update, state = optimizer(phi, gradient, state)
+        curvature = [Curvature(task.loss, seen, batch)] if getattr(optimizer, "uses_curvature", False) else []
+        update, state = optimizer(phi, gradient, state, *curvature)
         theta = theta + update
         losses.append(stop_gradient(loss))
     return meta_loss, theta, state, losses

@@ -7,10 +7,14 @@
 
 grad is an array of any shape, update has its shape and precision. A rule is a frozen dataclass whose fields are its
 settings; everything that could be learned is in φ. To add one, write the class and name it here.
+
+A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose hessian(v),
+gauss_newton(v) and fisher(v) are products with a vector.
 """
 
 from l2l.errors import L2LError
-from l2l.optimizers.hand_designed import NAG, SGD, Adam, Momentum, RMSprop
+from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
+from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.learned import LSTM, Linear
 from l2l.options import build
 
@@ -18,13 +22,33 @@ OPTIMIZERS = {
     "sgd": SGD,
     "momentum": Momentum,
     "nag": NAG,
+    "rprop": Rprop,
+    "adagrad": Adagrad,
     "rmsprop": RMSprop,
     "adam": Adam,
+    "newton": Newton,
+    "gauss_newton": GaussNewton,
+    "natural_gradient": NaturalGradient,
     "linear": Linear,
     "lstm": LSTM,
 }
 
-__all__ = ["LSTM", "NAG", "OPTIMIZERS", "SGD", "Adam", "Linear", "Momentum", "RMSprop", "make_optimizer"]
+__all__ = [
+    "LSTM",
+    "NAG",
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "GaussNewton",
+    "Linear",
+    "Momentum",
+    "NaturalGradient",
+    "Newton",
+    "RMSprop",
+    "Rprop",
+    "make_optimizer",
+]
 
 
 def make_optimizer(name, preset=None, **settings):

@@ -1,30 +1,12 @@
-"""Update rules designed by hand. Their constants are kept in φ, so each of them can be meta-trained as well.
-
-φ holds unconstrained numbers: a positive constant as its logarithm, one in (0, 1) as its logit.
-"""
+"""Update rules designed by hand that see gradients alone. Their constants are kept in φ (`constants` says how), so each
+of them can be meta-trained as well."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 import minigrad as mg
-
-
-def _log(x):
-    return np.asarray(np.log(x), np.float64)
-
-
-def _logit(x):
-    return np.asarray(np.log(x) - np.log1p(-x), np.float64)
-
-
-def _positive(log_x, like):
-    """exp(log_x), in the precision of `like`: φ is float64, θ need not be."""
-    return mg.astype(mg.exp(log_x), like.dtype)
-
-
-def _fraction(logit_x, like):
-    return mg.astype(mg.sigmoid(logit_x), like.dtype)
+from l2l.optimizers.constants import fraction, log, logit, positive
 
 
 @dataclass(frozen=True)
@@ -34,13 +16,13 @@ class SGD:
     learning_rate: float = 0.01
 
     def init(self, rng=None):
-        return {"log_learning_rate": _log(self.learning_rate)}
+        return {"log_learning_rate": log(self.learning_rate)}
 
     def init_state(self, theta):
         return {}
 
     def __call__(self, phi, grad, state):
-        return -_positive(phi["log_learning_rate"], grad) * grad, state
+        return -positive(phi["log_learning_rate"], grad) * grad, state
 
 
 @dataclass(frozen=True)
@@ -54,14 +36,14 @@ class Momentum:
     momentum: float = 0.9
 
     def init(self, rng=None):
-        return {"log_learning_rate": _log(self.learning_rate), "logit_momentum": _logit(self.momentum)}
+        return {"log_learning_rate": log(self.learning_rate), "logit_momentum": logit(self.momentum)}
 
     def init_state(self, theta):
         return {"velocity": np.zeros_like(theta)}
 
     def __call__(self, phi, grad, state):
-        velocity = _fraction(phi["logit_momentum"], grad) * state["velocity"] + grad
-        return -_positive(phi["log_learning_rate"], grad) * velocity, {"velocity": velocity}
+        velocity = fraction(phi["logit_momentum"], grad) * state["velocity"] + grad
+        return -positive(phi["log_learning_rate"], grad) * velocity, {"velocity": velocity}
 
 
 @dataclass(frozen=True)
@@ -73,14 +55,78 @@ class NAG(Momentum):
     """
 
     def __call__(self, phi, grad, state):
-        momentum = _fraction(phi["logit_momentum"], grad)
+        momentum = fraction(phi["logit_momentum"], grad)
         velocity = momentum * state["velocity"] + grad
-        return -_positive(phi["log_learning_rate"], grad) * (grad + momentum * velocity), {"velocity": velocity}
+        return -positive(phi["log_learning_rate"], grad) * (grad + momentum * velocity), {"velocity": velocity}
+
+
+@dataclass(frozen=True)
+class Rprop:
+    """Resilient backpropagation (Riedmiller & Braun 1993): a step for every coordinate, and only the sign of ∇:
+
+        Δ_t = clip(Δ_{t−1} · (η⁺ where ∇_{t−1} ∇_t > 0, η⁻ where < 0, else 1), Δ_min, Δ_max)        g_t = −Δ_t sign ∇_t
+
+    Where the sign has changed, ∇_t counts as 0, here and in the next product: the coordinate rests, then goes on with
+    the smaller step. This is the variant iRprop− (Igel & Hüsken 2000) and PyTorch's; the original takes its last update
+    back instead. Δ_0 is the learning rate. Made for full batches: the noise of small ones turns signs, so steps shrink.
+    """
+
+    learning_rate: float = 0.01
+    eta_minus: float = 0.5
+    eta_plus: float = 1.2
+    step_min: float = 1e-6
+    step_max: float = 50.0
+
+    def init(self, rng=None):
+        return {
+            "log_learning_rate": log(self.learning_rate),
+            "logit_eta_minus": logit(self.eta_minus),
+            "log_eta_plus": log(self.eta_plus),
+            "log_step_min": log(self.step_min),
+            "log_step_max": log(self.step_max),
+        }
+
+    def init_state(self, theta):
+        return {"relative_step": np.ones_like(theta), "sign": np.zeros_like(theta)}
+
+    def __call__(self, phi, grad, state):
+        # The state holds Δ/α, so that α = Δ_0 scales, and is learned from, every step and not the first one alone.
+        alpha = positive(phi["log_learning_rate"], grad)
+        sign = mg.sign(grad)
+        agreement = sign * state["sign"]
+        slower, faster = fraction(phi["logit_eta_minus"], grad), positive(phi["log_eta_plus"], grad)
+        factor = mg.where(agreement > 0, faster, mg.where(agreement < 0, slower, mg.astype(1.0, grad.dtype)))
+        step = mg.maximum(alpha * state["relative_step"] * factor, positive(phi["log_step_min"], grad))
+        step = mg.minimum(step, positive(phi["log_step_max"], grad))
+        sign = mg.where(agreement < 0, mg.astype(0.0, grad.dtype), sign)
+        return -step * sign, {"relative_step": step / alpha, "sign": sign}
 
 
 def _root(x):
     """√x, whose derivative at 0 counts as 0: a coordinate that never had a gradient must not make φ's infinite."""
     return mg.sqrt(mg.maximum(x, float(np.finfo(x.dtype).tiny)))
+
+
+@dataclass(frozen=True)
+class Adagrad:
+    """AdaGrad with a diagonal matrix (Duchi, Hazan & Singer 2011, Figure 1), which never forgets a gradient:
+
+    s_{t+1} = s_t + ∇_t²        g_t = −α ∇_t / (√s_{t+1} + ε)
+    """
+
+    learning_rate: float = 0.01
+    epsilon: float = 1e-10
+
+    def init(self, rng=None):
+        return {"log_learning_rate": log(self.learning_rate), "log_epsilon": log(self.epsilon)}
+
+    def init_state(self, theta):
+        return {"square": np.zeros_like(theta)}
+
+    def __call__(self, phi, grad, state):
+        square = state["square"] + mg.square(grad)
+        step = grad / (_root(square) + positive(phi["log_epsilon"], grad))
+        return -positive(phi["log_learning_rate"], grad) * step, {"square": square}
 
 
 @dataclass(frozen=True)
@@ -96,19 +142,19 @@ class RMSprop:
 
     def init(self, rng=None):
         return {
-            "log_learning_rate": _log(self.learning_rate),
-            "logit_decay": _logit(self.decay),
-            "log_epsilon": _log(self.epsilon),
+            "log_learning_rate": log(self.learning_rate),
+            "logit_decay": logit(self.decay),
+            "log_epsilon": log(self.epsilon),
         }
 
     def init_state(self, theta):
         return {"square": np.zeros_like(theta)}
 
     def __call__(self, phi, grad, state):
-        decay = _fraction(phi["logit_decay"], grad)
+        decay = fraction(phi["logit_decay"], grad)
         square = decay * state["square"] + (1.0 - decay) * mg.square(grad)
-        step = grad / (_root(square) + _positive(phi["log_epsilon"], grad))
-        return -_positive(phi["log_learning_rate"], grad) * step, {"square": square}
+        step = grad / (_root(square) + positive(phi["log_epsilon"], grad))
+        return -positive(phi["log_learning_rate"], grad) * step, {"square": square}
 
 
 @dataclass(frozen=True)
@@ -126,20 +172,20 @@ class Adam:
 
     def init(self, rng=None):
         return {
-            "log_learning_rate": _log(self.learning_rate),
-            "logit_beta1": _logit(self.beta1),
-            "logit_beta2": _logit(self.beta2),
-            "log_epsilon": _log(self.epsilon),
+            "log_learning_rate": log(self.learning_rate),
+            "logit_beta1": logit(self.beta1),
+            "logit_beta2": logit(self.beta2),
+            "log_epsilon": log(self.epsilon),
         }
 
     def init_state(self, theta):
         return {"m": np.zeros_like(theta), "v": np.zeros_like(theta), "t": 0}
 
     def __call__(self, phi, grad, state):
-        beta1, beta2 = _fraction(phi["logit_beta1"], grad), _fraction(phi["logit_beta2"], grad)
+        beta1, beta2 = fraction(phi["logit_beta1"], grad), fraction(phi["logit_beta2"], grad)
         t = state["t"] + 1
         m = beta1 * state["m"] + (1.0 - beta1) * grad
         v = beta2 * state["v"] + (1.0 - beta2) * mg.square(grad)
         root = _root(v / (1.0 - beta2**t))
-        step = m / (1.0 - beta1**t) / (root + _positive(phi["log_epsilon"], grad))
-        return -_positive(phi["log_learning_rate"], grad) * step, {"m": m, "v": v, "t": t}
+        step = m / (1.0 - beta1**t) / (root + positive(phi["log_epsilon"], grad))
+        return -positive(phi["log_learning_rate"], grad) * step, {"m": m, "v": v, "t": t}

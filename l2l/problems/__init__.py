@@ -9,11 +9,22 @@ import numpy as np
 from l2l.options import build
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
-from l2l.problems.task import SPLITS, Task
+from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
 
 PROBLEMS = {"simple": Simple, "quadratic": Quadratic, "mnist": MNIST}
 
-__all__ = ["MNIST", "PROBLEMS", "SPLITS", "Quadratic", "Simple", "Task", "draw_task", "make_problem"]
+__all__ = [
+    "MNIST",
+    "PROBLEMS",
+    "SPLITS",
+    "Curvature",
+    "ModelLoss",
+    "Quadratic",
+    "Simple",
+    "Task",
+    "draw_task",
+    "make_problem",
+]
 
 
 def make_problem(name, **settings):

@@ -7,7 +7,7 @@ import numpy as np
 import minigrad as mg
 from l2l import data
 from l2l.errors import L2LError
-from l2l.problems.task import Task
+from l2l.problems.task import ModelLoss, Task
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
 
@@ -46,12 +46,14 @@ class MNIST:
         theta, unravel = mg.tree.ravel(weights)
         activation = ACTIVATIONS[self.activation]
 
-        def loss(theta, batch):
-            x, label = batch
+        def logits(theta, batch):
+            x, _ = batch
             *inner, last = unravel(theta)
             for layer in inner:
                 x = activation(mg.layers.dense(layer, x))
-            return mg.cross_entropy(mg.layers.dense(last, x), label)
+            return mg.layers.dense(last, x)
+
+        loss = ModelLoss(logits, lambda z, batch: mg.cross_entropy(z, batch[1]), classifier=True)
 
         def next_batch():
             chosen = rng.integers(len(labels), size=self.batch)

@@ -6,7 +6,11 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.problems.task import Task
+from l2l.problems.task import ModelLoss, Task
+
+
+def _sum_of_squares(z, batch):
+    return mg.sum(mg.square(z))
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class Simple:
     data = "random numbers"
 
     def sample(self, rng, split="train"):
-        return Task(rng.normal(size=1).astype(np.float32), lambda theta, batch: mg.sum(mg.square(theta)))
+        loss = ModelLoss(lambda theta, batch: theta, _sum_of_squares)
+        return Task(rng.normal(size=1).astype(np.float32), loss)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Quadratic:
         y = rng.normal(size=(n, d, 1)).astype(np.float32)
         theta = rng.normal(scale=0.01, size=n * d).astype(np.float32)
 
-        def loss(theta, batch):
-            return mg.sum(mg.square(W @ theta.reshape((n, d, 1)) - y))
+        def residual(theta, batch):
+            return W @ theta.reshape((n, d, 1)) - y
 
-        return Task(theta, loss, functions=n)
+        return Task(theta, ModelLoss(residual, _sum_of_squares), functions=n)

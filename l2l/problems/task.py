@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from l2l.errors import L2LError
+from minigrad import fisher_product, gauss_newton_product, hvp
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -21,3 +24,47 @@ class Task:
     loss: Callable
     next_batch: Callable = lambda: None
     functions: int = 1
+
+
+@dataclass(frozen=True)
+class ModelLoss:
+    """A task's loss in two parts, f(θ, batch) = criterion(model(θ, batch), batch), as Gauss–Newton needs it.
+
+    criterion: a scalar, convex in the model's outputs. classifier: the outputs are logits (n, classes), and the
+    criterion their cross-entropy; without it there is no Fisher.
+    """
+
+    model: Callable
+    criterion: Callable
+    classifier: bool = False
+
+    def __call__(self, theta, batch):
+        return self.criterion(self.model(theta, batch), batch)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The curvature of loss(·, batch) at theta as products with a vector v of θ's shape: see `minigrad.curvature`.
+
+    A product raises L2LError where the loss lacks the parts that it is made of.
+    """
+
+    loss: Callable
+    theta: np.ndarray
+    batch: object
+
+    def hessian(self, v):
+        return hvp(lambda theta: self.loss(theta, self.batch), self.theta, v)
+
+    def gauss_newton(self, v):
+        if not isinstance(self.loss, ModelLoss):
+            raise L2LError("gauss_newton needs a loss split in two (ModelLoss), which this is not: use newton")
+        return gauss_newton_product(self._outputs, lambda z: self.loss.criterion(z, self.batch), self.theta, v)
+
+    def fisher(self, v):
+        if not getattr(self.loss, "classifier", False):
+            raise L2LError("natural_gradient needs the loss of a classifier (ModelLoss), which this is not: use newton")
+        return fisher_product(self._outputs, self.theta, v)
+
+    def _outputs(self, theta):
+        return self.loss.model(theta, self.batch)
