@@ -38,12 +38,12 @@ def panels(path, groups, title):
 
 
 def heatmap(path, ratios, texts, columns, rows, title, scale):
-    """Ratios around 1 as colours, blue below and orange above, with a text in each field.
+    """Ratios around 1 as colours, purple below and orange above, with a text in each field.
 
     columns, rows: pairs (tick labels, axis label). A ratio that is not finite stays white.
     """
     height, width = ratios.shape
-    figure, (axes,) = _figure(1, 1, (2.4 + 1.25 * width, 1.6 + 0.8 * height), title)
+    figure, (axes,) = _figure(1, 1, (max(7, 2.4 + 1.25 * width), 1.6 + 0.8 * height), title)
     finite = ratios[np.isfinite(ratios)]
     reach = max(1.5, float(np.max([finite, 1 / finite]))) if finite.size else 2.0
     image = axes.imshow(ratios, cmap="PuOr_r", norm=LogNorm(1 / reach, reach), aspect="auto")
@@ -79,6 +79,8 @@ def proposals(path, updates, where, title):
         ax.axvline(where["history"][t], color="grey", linestyle=":", linewidth=1.2, label="gradient there was")
         ax.set_title(f"step {t}", fontsize=10)
         ax.grid(True, alpha=0.25)
+        ax.locator_params(axis="x", nbins=5)
+        ax.ticklabel_format(axis="x", style="sci", scilimits=(-2, 2))
         ax.set_xlabel("gradient")
         ax.set_ylabel("proposed update")
     axes[0].legend(frameon=False, fontsize=8)

@@ -10,7 +10,7 @@ def run(settings, workshop):
     learned = workshop.learned("mnist")
     seeds = workshop.seeds("mnist", learned.story["meta_learning_rate"])
     base = workshop.recipe("mnist")["problem"]
-    problems = {case: workshop.problem({**base, **changes}) for case, changes in settings["cases"].items()}
+    problems = {case: workshop.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
     table, claims, cases = _cases(settings, workshop.out, problems, learned, seeds)
     shapes = [(layers, units) for layers in settings["grid"]["layers"] for units in settings["grid"]["units"]]
     problems = {(d, n): workshop.problem({**base, "layers": d, "hidden": n}) for d, n in shapes}

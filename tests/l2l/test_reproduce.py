@@ -1,0 +1,146 @@
+"""The experiments: that they run, and that they take up what another has learned only where it is the same."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import l2l
+from l2l.errors import L2LError
+from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings
+from l2l.reproduce.workshop import Workshop, best_of, markdown, plain, spread
+
+TINY = {
+    "problem": {"functions": 2},
+    "lstm": {"hidden": [4]},
+    "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
+    "search": {"trials": 2, "episodes": 1},
+    "seeds": {"count": 1, "episodes": 1},
+    "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
+    "targets": {"show_at": [1, 5], "most_at": {"5": 1e9}, "most_at_98": {}, "ahead_from": 1},
+    "paper": {},
+    "grid": {"units": [2, 3], "layers": [1], "test": {"steps": 6}},
+    "quadratic": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
+    "mnist": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
+    "rules": {"baselines": ["sgd"]},
+    "view": {"steps": [0, 2], "points": 11},
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Every experiment with budgets of next to nothing."""
+    full = settings.load
+
+    def load(name, quick=False):
+        groups = full(name, quick)
+        for group, values in groups.items():
+            values.update({key: value for key, value in TINY.get(group, {}).items() if key in values})
+        for kind in groups.get("kinds", {}).values():
+            kind["training"] = {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1}
+            kind["test"] |= {"runs": 1, "steps": 4}
+        return groups
+
+    monkeypatch.setattr(settings, "load", load)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_leaves_its_figure_table_and_numbers(name, tiny, tmp_path, capsys):
+    outcome = reproduce(name, tmp_path / name)
+    document = json.loads((tmp_path / name / "results.json").read_text())
+    assert document["command"] == f"python -m l2l reproduce {name}"
+    assert [row["claim"] for row in document["claims"]] == [claim for claim, _ in outcome.claims]
+    assert (tmp_path / name / "figure.png").read_bytes().startswith(b"\x89PNG")
+    table = (tmp_path / name / "table.md").read_text()
+    assert all(claim in table for claim, _ in outcome.claims)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_number_says_where_it_comes_from(name):
+    for group, entries in settings.read(name).items():
+        for key, entry in entries.items():
+            assert set(entry) <= {"value", "quick", "from"}, (group, key)
+            assert len(entry["from"]) > 3, (group, key)
+
+
+def test_quick_takes_the_small_numbers_and_else_the_full_ones():
+    full, quick = settings.load("mnist"), settings.load("mnist", quick=True)
+    assert full["training"]["episodes"] > quick["training"]["episodes"]
+    assert full["lstm"] == quick["lstm"]
+
+
+def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
+    reproduce("quadratic", tmp_path / "quadratic")
+    header, _ = l2l.checkpoint.read(tmp_path / "quadratic" / "optimizer.npz")
+    notes = header["notes"]
+    assert notes["command"] == "python -m l2l reproduce quadratic"
+    assert notes["recipe"]["training"]["episodes"] == 2
+    assert [episode for episode, _ in notes["curve"]["validation"]] == [1, 2]
+    assert len(notes["search"]) == 2
+
+
+def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
+    reproduce("quadratic", tmp_path / "quadratic")
+    workshop = Workshop("no-free-lunch", tmp_path / "no-free-lunch")
+    saved = l2l.load(tmp_path / "quadratic" / "optimizer.npz")[1]
+    taken = workshop.learned("quadratic").phi
+    np.testing.assert_array_equal(taken["output"]["W"], saved["output"]["W"])
+    assert not (tmp_path / "no-free-lunch").exists()
+    monkeypatch.setitem(TINY["training"], "episodes", 3)
+    workshop.learned("quadratic")
+    assert (tmp_path / "no-free-lunch" / "quadratic.npz").exists()
+
+
+def test_results_are_not_replaced_unasked(tiny, tmp_path):
+    (tmp_path / "table.md").write_text("mine")
+    with pytest.raises(L2LError, match="already there"):
+        reproduce("quadratic", tmp_path)
+    assert (tmp_path / "table.md").read_text() == "mine"
+
+
+def test_unknown_experiment_names_those_there_are():
+    with pytest.raises(L2LError, match="no experiment 'cifar'.*quadratic"):
+        reproduce("cifar")
+
+
+def claims_of(lstm, adam, **targets):
+    none = {"most_at": {}, "most_sum": None, "most_meta_steps": 10, "ahead_from": None}
+    found = curves._claims({"lstm": np.array(lstm), "adam": np.array(adam)}, {**none, **targets}, len(lstm), 10)
+    return {text.split(":")[0]: bool(holds) for text, holds in found}
+
+
+def test_a_worse_sum_is_reported_as_a_claim_that_fails():
+    assert claims_of([3.0, 2.0], [3.0, 1.0]) == {
+        "summed loss over 2 steps below every tuned rule's": False,
+        "within 10 meta-steps": True,
+    }
+
+
+def test_ahead_from_looks_at_every_step_from_there_on():
+    assert claims_of([9.0, 1.0, 1.0], [3.0, 2.0, 2.0], ahead_from=1)[
+        "ahead of every tuned rule at every step from 1 to 2"
+    ]
+    assert not claims_of([9.0, 1.0, 3.0], [3.0, 2.0, 2.0], ahead_from=1)[
+        "ahead of every tuned rule at every step from 1 to 2"
+    ]
+
+
+def test_loss_above_its_target_fails():
+    assert claims_of([3.0, 2.0], [4.0, 4.0], most_at={"1": 1.9})["loss at step 1 at most 1.9"] is False
+
+
+def test_diverged_rule_is_never_the_best():
+    assert best_of({"lstm": 0.1, "adam": np.nan, "sgd": 2.0}) == "sgd"
+
+
+def test_numbers_that_are_not_finite_become_null():
+    assert plain({"a": np.array([1.0, np.inf]), "b": [np.nan]}) == {"a": [1.0, None], "b": [None]}
+
+
+def test_tables_are_markdown():
+    assert re.fullmatch(r"\| a \| b \|\n\| --- \| --- \|\n\| 1 \| 2 \|\n", markdown(["a", "b"], [[1, 2]]))
+
+
+def test_spread_is_mean_and_standard_deviation():
+    assert spread([1.0, 3.0]) == "2 ± 1.4"
