@@ -1,5 +1,6 @@
 """Learning to learn by gradient descent by gradient descent (Andrychowicz et al. 2016), built on minigrad."""
 
+from l2l import doctor
 from l2l.checkpoint import load, save
 from l2l.evaluate import compare
 from l2l.minimize import minimize
@@ -8,4 +9,4 @@ from l2l.problems import make_problem
 from l2l.train import train
 from l2l.unroll import unroll
 
-__all__ = ["compare", "load", "make_optimizer", "make_problem", "minimize", "save", "train", "unroll"]
+__all__ = ["compare", "doctor", "load", "make_optimizer", "make_problem", "minimize", "save", "train", "unroll"]

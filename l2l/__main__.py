@@ -1,20 +1,20 @@
-"""The command line: python -m l2l [demo | train | compare | problems | optimizers]"""
+"""The command line: python -m l2l [demo | train | compare | doctor | inspect | problems | optimizers]"""
 
 import argparse
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
 
 from tqdm import tqdm
 
-from l2l import checkpoint, files, plots
+from l2l import checkpoint, doctor, files, plots, report
 from l2l.diagnostics import finite
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, make_optimizer
-from l2l.options import describe
 from l2l.problems import PROBLEMS, make_problem
 from l2l.train import train
 
@@ -26,6 +26,7 @@ def main(arguments=None):
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["demo", *arguments]
     options = _parser().parse_args(arguments)
+    options.command = _portable(arguments)
     try:
         options.run(options)
     except L2LError as error:
@@ -43,16 +44,16 @@ def main(arguments=None):
 def _demo(options):
     problem, optimizer = make_problem("mnist"), make_optimizer("lstm", preset="paper")
     out = Path(options.out)
-    saved, table, figure = out / "optimizer.npz", out / "results.json", out / "curves.png"
-    files.claim([saved, table, figure], options.overwrite)
+    saved, log, table, figure = (out / name for name in ("optimizer.npz", "log.json", "results.json", "curves.png"))
+    files.claim([saved, log, table, figure], options.overwrite)
     print(f"data: {problem.data}")
     start = time.perf_counter()
     phi = _train_and_save(problem, optimizer, saved, options, episodes=options.episodes, steps=options.steps)
     entries = {"lstm": (optimizer, phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
     results = _race(problem, entries, options)
     _write_results(table, problem, results, options)
-    plots.curves(figure, results, _finding(results))
-    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {saved.name}")
+    plots.curves(figure, results, report.finding(results))
+    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {saved.name}, {log.name}")
 
 
 def _train(options):
@@ -66,7 +67,6 @@ def _train(options):
         optimizer,
         saved,
         options,
-        log=log,
         episodes=options.episodes,
         steps=options.steps,
         unroll_length=options.unroll,
@@ -90,18 +90,23 @@ def _compare(options):
     if options.json:
         _write_results(options.json, problem, results, options)
     if options.plot:
-        plots.curves(options.plot, results, _finding(results))
+        plots.curves(options.plot, results, report.finding(results))
     for path in targets:
         print(f"wrote {path}")
 
 
+def _doctor(options):
+    print(doctor.diagnose(*doctor.read(options.directory)))
+
+
+def _inspect(options):
+    checkpoint.load(options.file)  # says what is wrong with a file that cannot be used
+    print(report.anatomy(options.file, *checkpoint.read(options.file)))
+
+
 def _list(registry):
     def run(options):
-        for name, cls in registry.items():
-            about = cls.__doc__.split("\n")[0].split(" (")[0].rstrip(".:")
-            presets = getattr(cls, "presets", {})
-            words = describe(cls) + ([f"preset={'|'.join(presets)}"] if presets else [])
-            print(f"{name:10} {about}   {' '.join(words) or 'no options'}")
+        print(report.listing(registry))
 
     return run
 
@@ -109,50 +114,43 @@ def _list(registry):
 # ------------------------------------------------------------------------------------------ their steps
 
 
-def _train_and_save(problem, optimizer, path, options, log=None, **settings):
-    """Meta-train with a progress bar; the best φ is on disk from the first validation on, whatever happens then."""
+def _train_and_save(problem, optimizer, path, options, **settings):
+    """Meta-train with a progress bar, and return φ.
+
+    The best φ is at path, and log.json beside it, from the first validation on, whatever happens then.
+    """
     notes = {"problem": _describe(problem), "seed": options.seed, "data": problem.data, "training": settings}
-    written = None
+    notes["command"] = options.command
+    last = None
 
     def save(training):
-        nonlocal written
-        if training.phi is not written:
-            checkpoint.save(
-                path, optimizer, training.phi, **notes, episode=training.best_episode, loss=finite(training.best)
-            )
-            written = training.phi
-        if log:
-            document = {**notes, "untrained": training.untrained, "history": training.history}
-            records = json.dumps(document, indent=1, allow_nan=False)
-            files.write(log, lambda file: file.write(records.encode()))
+        best = {"episode": training.best_episode, "loss": finite(training.best)}
+        checkpoint.save(path, optimizer, training.phi, **notes, **best, meta_curve=_meta_curve(training))
+        document = {**notes, "untrained": training.untrained, "history": training.history}
+        records = json.dumps(document, indent=1, allow_nan=False)
+        files.write(path.with_name("log.json"), lambda file: file.write(records.encode()))
 
     with tqdm(total=settings["episodes"], desc="meta-training", unit="episode") as bar:
 
-        def report(training):
-            save(training)
+        def after_episode(training):
+            nonlocal last
+            last = training
+            if not training.history or "validation" in training.history[-1]:
+                save(training)
             bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
             bar.update(len(training.history) - bar.n)
 
         try:
-            training = train(problem, optimizer, seed=options.seed, report=report, **settings)
+            training = train(problem, optimizer, seed=options.seed, report=after_episode, **settings)
         except (KeyboardInterrupt, L2LError):
             bar.close()
-            if written is not None:
+            if last is not None:
+                save(last)
                 print(f"stopped early: the best optimizer so far is in {path}", file=sys.stderr)
             raise
-    _print_exceptions(training, settings["episodes"])
+    for line in report.exceptions(training, settings["episodes"]):
+        print(line)
     return training.phi
-
-
-def _print_exceptions(training, episodes):
-    """What did not go as in most trainings, a line each."""
-    clipped, skipped = (sum(record[what] for record in training.history) for what in ("clipped", "skipped"))
-    if len(training.history) < episodes:
-        print(f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}")
-    if clipped:
-        print(f"the meta-gradient was clipped in {clipped} of {training.meta_steps} meta-steps")
-    if skipped:
-        print(f"{skipped} of {len(training.history)} episodes were dropped: a meta-loss or gradient was not finite")
 
 
 def _race(problem, entries, options):
@@ -161,18 +159,8 @@ def _race(problem, entries, options):
         results = compare(
             problem, entries, steps=steps, repeats=repeats, seed=options.seed, report=lambda name: bar.update()
         )
-    print(f"\n{'optimizer':12} {'learning rate':>13} {f'loss summed over {steps} steps':>28} {'last loss':>11}")
-    for name, row in sorted(summary(results).items(), key=lambda item: item[1]["sum"]):
-        rate = "learned" if row["learning_rate"] is None else f"{row['learning_rate']:.3g}"
-        edge = "  (at the edge of its grid)" if row["grid_edge"] else ""
-        print(f"{name:12} {rate:>13} {row['sum']:>28.4g} {row['final']:>11.4g}{edge}")
+    print(report.race(results, steps))
     return results
-
-
-def _finding(results):
-    ranked = sorted(results, key=lambda name: results[name]["curves"].sum(axis=1).mean())
-    runs, steps = results[ranked[0]]["curves"].shape
-    return f"{ranked[0]} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
 
 
 def _write_results(path, problem, results, options):
@@ -189,11 +177,35 @@ def _write_results(path, problem, results, options):
     files.write(path, lambda file: file.write(text.encode()))
 
 
+def _meta_curve(training):
+    """The losses by episode, rounded, so that a file with thousands of them stays small."""
+
+    def rounded(loss):
+        return None if loss is None else float(f"{loss:.4g}")
+
+    validated = [record for record in training.history if "validation" in record]
+    return {
+        "train": [rounded(record["train"]) for record in training.history],
+        "validation": [
+            [0, rounded(training.untrained["validation"])],
+            *([record["episode"], rounded(record["validation"])] for record in validated),
+        ],
+    }
+
+
 def _describe(problem):
     return {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}
 
 
 # ------------------------------------------------------------------------------------------ reading options
+
+
+def _portable(arguments):
+    """The call as anyone would type it. The folder it wrote to is left open: no result depends on it."""
+    words = [word for item in arguments for word in (item.split("=", 1) if item.startswith("--out=") else [item])]
+    if "--out" in words[:-1]:
+        words[words.index("--out") + 1] = "DIR"
+    return shlex.join(["python", "-m", "l2l", *words])
 
 
 def _problem_of(options):
@@ -301,6 +313,14 @@ def _parser():
         leaf.add_argument("--plot", metavar="FILE")
         _add_common(leaf)
         leaf.set_defaults(run=_compare)
+
+    physician = commands.add_parser("doctor", help="what is wrong with a meta-training, and what to do")
+    physician.add_argument("directory", metavar="DIR", help="what `train` was given as --out")
+    physician.set_defaults(run=_doctor)
+
+    inspector = commands.add_parser("inspect", help="what is inside a saved optimizer")
+    inspector.add_argument("file", metavar="FILE", help="an optimizer.npz, or the name of one that comes with l2l")
+    inspector.set_defaults(run=_inspect)
 
     for name, registry in (("problems", PROBLEMS), ("optimizers", OPTIMIZERS)):
         commands.add_parser(name, help=f"the {name} there are, with their options").set_defaults(run=_list(registry))

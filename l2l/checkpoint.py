@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +15,7 @@ from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import OPTIMIZERS, make_optimizer
 
 FORMAT = "l2l-optimizer-1"
+TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the package
 
 
 def save(path, optimizer, phi, **notes):
@@ -26,7 +28,7 @@ def save(path, optimizer, phi, **notes):
 
 
 def load(path):
-    """The pair (optimizer, φ) saved at path.
+    """The pair (optimizer, φ) saved at path, which may also be the name of one that comes with the package: "mnist".
 
     Raises OptimizerFileError, saying what is wrong and what to do, where the file is missing, damaged, not a saved
     optimizer, or holds arrays of other shapes than its settings ask for, or numbers that are not finite.
@@ -52,9 +54,8 @@ def load(path):
 
 
 def read(path):
-    """The header (a dict) and the arrays by name in the file at path."""
-    if not Path(path).is_file():
-        raise OptimizerFileError(f"there is no file {path}: make one with `python -m l2l train PROBLEM --out DIR`")
+    """The header (a dict) and the arrays by name in the file at path, or of the name that `load` takes."""
+    path = _file(path)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -64,6 +65,19 @@ def read(path):
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
         raise OptimizerFileError(f"{path} is damaged or not an optimizer saved by l2l: train it again") from None
     return header, arrays
+
+
+def _file(path):
+    """The file that path means. A bare name means one in TRAINED, unless there is a file of that name."""
+    bare = Path(path).name == os.fspath(path) and Path(path).suffix != ".npz"
+    path = Path(path)
+    if bare and (TRAINED / f"{path}.npz").is_file() and not path.is_file():
+        return TRAINED / f"{path}.npz"
+    if path.is_file():
+        return path
+    there = ", ".join(sorted(file.stem for file in TRAINED.glob("*.npz"))) or "none"
+    names = f", nor a trained optimizer of that name ({there})" if bare else ""
+    raise OptimizerFileError(f"there is no file {path}{names}: make one with `python -m l2l train PROBLEM --out DIR`")
 
 
 def _names(tree, prefix="phi"):

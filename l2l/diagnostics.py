@@ -13,12 +13,13 @@ from minigrad.layers import lstm_cell
 MEASURED_STEPS = 20  # of one validation task: an unroll of the paper, and little beside the validation itself
 
 
-def measure(optimizer, phi, problem, seed, curves):
-    """Numbers that tell a working φ from a broken one, a dict. curves: the validation losses (tasks, steps).
+def measure(optimizer, phi, untrained, problem, seed, curves):
+    """Numbers that tell a working φ from a broken one, a dict. untrained: the φ that training began from.
+    curves: the validation losses of φ, (tasks, steps).
 
         first, last         the losses f(θ_0), and f's mean over the last tenth of the steps
         chance              the loss of a guess, where the problem has one
-        phi_norm            √mean φ²
+        moved               ‖φ − untrained‖ / ‖untrained‖
         reach               steps · mean_t ‖g_t‖ ‖∇_t‖ / f(θ_t): the length of the path of all updates, in units of the
                             way to f = 0 along a straight line (Polyak's step, (f/‖∇‖²) ∇, for a smallest loss of 0)
         saturated           of an LSTM: the share of gates on a flat part of their curve
@@ -27,14 +28,14 @@ def measure(optimizer, phi, problem, seed, curves):
     The last three come from MEASURED_STEPS steps on a validation task. A number that is not finite is None.
     """
     steps = curves.shape[1]
-    numbers = {
-        "first": np.mean(curves[:, 0]),
-        "last": np.mean(curves[:, -math.ceil(steps / 10) :]),
-        "chance": getattr(problem, "chance", None),
-        "phi_norm": _root_mean_square(mg.tree.ravel(phi)[0]),
-    }
     with np.errstate(all="ignore"):
-        numbers.update(_walk(optimizer, phi, draw_task(problem, "validation", seed, 0), steps))
+        numbers = {
+            "first": np.mean(curves[:, 0]),
+            "last": np.mean(curves[:, -math.ceil(steps / 10) :]),
+            "chance": getattr(problem, "chance", None),
+            "moved": _moved(phi, untrained),
+            **_walk(optimizer, phi, draw_task(problem, "validation", seed, 0), steps),
+        }
     return {name: finite(number) for name, number in numbers.items() if number is not None}
 
 
@@ -71,6 +72,11 @@ def _saturated(optimizer, phi, grad, state):
         flat.append(1.0 - np.tanh(z) ** 2 < 0.1)
         x, _ = lstm_cell(layer, x, h, c)
     return np.mean(np.concatenate(flat, axis=1))
+
+
+def _moved(phi, untrained):
+    now, then = (mg.tree.ravel(tree)[0] for tree in (phi, untrained))
+    return _root_mean_square(now - then) / _root_mean_square(then)
 
 
 def _root_mean_square(x):

@@ -80,7 +80,7 @@ def train(
         raise L2LError("episodes, steps, unroll, validation and the meta learning rate must be positive")
     if not 0 < decay <= 1 or (clip is not None and not clip > 0) or (patience is not None and patience < 1):
         raise L2LError("decay is above 0 and at most 1; clip and patience are positive, or None for none")
-    phi = optimizer.init(np.random.default_rng([seed, 17]))
+    phi = untrained = optimizer.init(np.random.default_rng([seed, 17]))
     meta_optimizer = Adam()
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])
     training = Training(phi, phi)
@@ -90,7 +90,8 @@ def train(
         loss = float(curves.sum(axis=1).mean())
         if loss < training.best:  # never true of a loss that is not finite
             training.phi, training.best, training.best_episode = phi, loss, episode
-        return {"validation": finite(loss), "diagnostics": measure(optimizer, phi, problem, seed, curves)}
+        diagnostics = measure(optimizer, phi, untrained, problem, seed, curves)
+        return {"validation": finite(loss), "diagnostics": diagnostics}
 
     training.untrained = validate(0)
     if report:

@@ -1,6 +1,7 @@
 """Saved optimizers, and files that nothing is lost in."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,49 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
         l2l.load(tmp_path / "missing.npz")
     with pytest.raises(OptimizerFileError, match="there is no file"):
         l2l.load(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ by name
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of trained optimizers with one in it, called "digits", and an empty working directory."""
+    monkeypatch.setattr(checkpoint, "TRAINED", tmp_path / "shelf")
+    l2l.save(tmp_path / "shelf" / "digits.npz", make_optimizer("sgd", learning_rate=0.5), {"log_learning_rate": -1.0})
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "shelf"
+
+
+def test_bare_name_loads_the_optimizer_that_comes_with_the_package(shelf):
+    assert l2l.load("digits")[0].learning_rate == 0.5
+
+
+def test_file_of_that_name_goes_first(shelf):
+    (shelf / "digits.npz").rename("digits")
+    l2l.save(shelf / "digits.npz", make_optimizer("adam"), make_optimizer("adam").init())
+    assert l2l.load("digits")[0] == make_optimizer("sgd", learning_rate=0.5)
+
+
+@pytest.mark.parametrize("path", ["digits.npz", "./digits", "../shelf/digits", Path.cwd() / "digits"])
+def test_path_is_never_taken_for_a_name(shelf, path):
+    with pytest.raises(OptimizerFileError, match=r"there is no file \S+: make one"):
+        l2l.load(path)
+
+
+def test_unknown_name_lists_what_there_is(shelf):
+    with pytest.raises(OptimizerFileError, match=r"nor a trained optimizer of that name \(digits\)"):
+        l2l.load("digit")
+    (shelf / "digits.npz").unlink()
+    with pytest.raises(OptimizerFileError, match=r"of that name \(none\)"):
+        l2l.load("digits")
+
+
+def test_trained_optimizers_are_installed_with_the_package():
+    pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert 'l2l = ["trained/*.npz"]' in pyproject
+    assert Path(l2l.__file__).parent / "trained" == checkpoint.TRAINED
 
 
 # ------------------------------------------------------------------------------------------ writing

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import l2l
+from l2l import checkpoint
 from l2l.__main__ import main
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +44,7 @@ def error_of(arguments, capsys):
 def test_without_a_command_the_demo_runs(tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["--episodes", "1", "--steps", "4", "--repeats", "2", "--out", str(out)]) == 0
-    assert {path.name for path in out.iterdir()} == {"curves.png", "results.json", "optimizer.npz"}
+    assert {path.name for path in out.iterdir()} == {"curves.png", "results.json", "optimizer.npz", "log.json"}
     printed = capsys.readouterr().out
     assert "data: MNIST from L2L_DATA, 300 digits" in printed
     assert re.search(r"^lstm +learned +\d", printed, re.MULTILINE)
@@ -68,6 +70,69 @@ def test_training_log_holds_the_settings_and_every_episode(trained):
     assert [record["episode"] for record in log["history"]] == [1, 2]
     assert log["problem"] == {"name": "quadratic", "dimension": 3, "functions": 2}
     assert log["seed"] == 0
+
+
+def test_saved_optimizer_says_how_it_was_made(trained):
+    notes = checkpoint.read(trained)[0]["notes"]
+    log = json.loads((trained.parent / "log.json").read_text())
+    assert notes["problem"] == {"name": "quadratic", "dimension": 3, "functions": 2}
+    assert (notes["seed"], notes["data"]) == (0, "random numbers")
+    assert {"episodes": 2, "steps": 4, "meta_learning_rate": 0.01, "decay": 1.0}.items() <= notes["training"].items()
+    assert notes["command"] == (
+        "python -m l2l train quadratic --dimension 3 --functions 2 --steps 4 --episodes 2 --unroll 2 --out DIR"
+    )
+    curve = notes["meta_curve"]
+    assert curve["train"] == pytest.approx([record["train"] for record in log["history"]], rel=1e-3)
+    assert curve["validation"] == [
+        [0, pytest.approx(log["untrained"]["validation"], rel=1e-3)],
+        [2, pytest.approx(log["history"][1]["validation"], rel=1e-3)],
+    ]
+
+
+def test_recorded_command_makes_the_same_optimizer(trained, tmp_path):
+    header, arrays = checkpoint.read(trained)
+    words = shlex.split(header["notes"]["command"])[3:]
+    assert main([str(tmp_path / "again") if word == "DIR" else word for word in words]) == 0
+    again, same = checkpoint.read(tmp_path / "again" / "optimizer.npz")
+    assert again == header
+    assert all(np.array_equal(arrays[name], same[name]) for name in arrays)
+
+
+def test_recorded_command_has_no_folder_in_either_way_of_giving_it(tmp_path):
+    main(["train", *QUICK, "--optimizer", "sgd", "--episodes", "1", f"--out={tmp_path}"])
+    command = checkpoint.read(tmp_path / "optimizer.npz")[0]["notes"]["command"]
+    assert command.endswith("--episodes 1 --out DIR")
+
+
+def test_meta_curve_takes_a_few_bytes_an_episode(tmp_path):
+    sizes = []
+    for episodes in ("10", "210"):
+        main(["train", *QUICK, "--optimizer", "sgd", "--episodes", episodes, "--out", str(tmp_path / episodes)])
+        sizes.append((tmp_path / episodes / "optimizer.npz").stat().st_size)
+    assert (sizes[1] - sizes[0]) / 200 < 8  # 10,000 episodes below 80 kB
+
+
+def test_inspect_shows_rule_shapes_and_notes(trained, capsys):
+    capsys.readouterr()
+    assert main(["inspect", str(trained)]) == 0
+    printed = capsys.readouterr().out
+    for line in (
+        r"optimizer\.npz: lstm, 5,141 parameters",
+        r"settings +hidden=20-20 preprocess=log-sign p=10\.0",
+        r"phi\.layers\.0\.W +float32 4 × 20 × 22",
+        r"problem +name=quadratic dimension=3 functions=2",
+        r"seed +0",
+        r"training +episodes=2 steps=4",
+        r"meta_curve +summed validation loss by episode: 0: [\d.]+, 2: [\d.]+$",
+        r"command +python -m l2l train quadratic",
+    ):
+        assert re.search(line, printed, re.MULTILINE), line
+
+
+def test_inspect_shows_any_notes_of_a_file_saved_by_hand(tmp_path, capsys):
+    l2l.save(tmp_path / "o.npz", l2l.make_optimizer("linear"), {"w": np.zeros(())}, of=[1, "a"], meta_curve=3, no=None)
+    assert main(["inspect", str(tmp_path / "o.npz")]) == 0
+    assert re.search(r"phi\.w +float64 scalar\nof +1-a\nmeta_curve +3\nno +null", capsys.readouterr().out)
 
 
 def test_compare_writes_the_promised_json(tmp_path, trained):
@@ -150,6 +215,9 @@ def test_lists_have_a_line_each_with_options(command, some, capsys):
         (["train", "mnist", "--out", "x", "--optimizer", "adam:beta1"], "NAME:OPTION=VALUE"),
         (["train", "mnist", "--out", "x", "--optimizer", "adam:beta=1"], "no option 'beta'.*beta1"),
         (["compare", "simple", "--optimizers", "lstm=missing.npz"], "no file missing.npz"),
+        (["compare", "simple", "--optimizers", "lstm=missing"], "no file missing, nor a trained optimizer"),
+        (["inspect", "missing.npz"], "no file missing.npz.*train PROBLEM"),
+        (["doctor", "nowhere"], "no nowhere/log.json.*train PROBLEM"),
         (["compare", "simple", "--optimizers", "lstm"], "trained first.*lstm=PATH"),
         (["compare", "simple", "--optimizers", "adam,adam"], "twice"),
         (["compare", "simple", "--optimizers", ""], "no optimizer ''"),
@@ -185,6 +253,11 @@ def test_diverging_training_keeps_what_it_had(tmp_path, capsys):
     assert "lower the meta learning rate" in error_of(arguments, capsys)
     optimizer, phi = l2l.load(tmp_path / "optimizer.npz")
     assert phi["w"] == optimizer.initial
+    history = json.loads((tmp_path / "log.json").read_text())["history"]
+    assert [record["skipped"] for record in history[-10:]] == [1] * 10
+    capsys.readouterr()
+    assert main(["doctor", str(tmp_path)]) == 0
+    assert "losses or gradients that are not finite" in capsys.readouterr().out
 
 
 def test_interrupted_training_keeps_the_best_and_says_where(tmp_path):

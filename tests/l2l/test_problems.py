@@ -175,3 +175,8 @@ def test_files_that_do_not_fit_each_other_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
     with pytest.raises(DataError, match="one label"):
         data.mnist()
+
+
+def test_chance_is_the_loss_of_equal_logits():
+    task = draw_task(MNIST(hidden=3, batch=8), "train", 0, 0)
+    assert task.loss(np.zeros_like(task.theta), task.next_batch()) == pytest.approx(MNIST.chance, rel=1e-6)

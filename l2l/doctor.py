@@ -1,0 +1,209 @@
+"""What is wrong with a meta-training: the known causes, each with its evidence from the log and what to do.
+
+The thresholds come from trainings that were set wrong on purpose, and lie far from what working ones showed: on
+quadratics and MNIST, full-sized and small, over several seeds.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2l.errors import L2LError
+from l2l.train import Training
+
+BARELY = 0.05  # share of the summed loss; working trainings gained 12 % in 40 meta-steps, and 50 to 95 % at length
+STILL = 0.2  # ‖φ − φ_0‖/‖φ_0‖; the read-out begins at 0 and has to grow: working trainings moved by 0.3 and more
+WORKS = 0.1  # of the first loss that is left: a rule that does this well is not ill, though training gained nothing
+AT_CHANCE = 0.98  # of the loss of a guess; its minibatch noise is about 1 %
+SATURATED = 0.5  # share of the gates; working trainings stayed below 0.15, at ten times a good rate it was 0.5 to 1
+VANISHING = 0.1  # of the way to f = 0, by all updates in one straight line; working trainings had 2 and more
+FROZEN = 1e-3  # √mean (h_{t+1} − h_t)², where h lies in (−1, 1); working trainings had 0.007 and more
+
+
+@dataclass(frozen=True)
+class Finding:
+    """name: the fault. evidence: the numbers that show it. advice: what to do."""
+
+    name: str
+    evidence: str
+    advice: str
+
+    def __str__(self):
+        return f"{self.name}\n  found: {self.evidence}\n  to do: {self.advice}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """summary: how the training went, in a line. findings: what is wrong with it, none where it is healthy."""
+
+    summary: str
+    findings: list
+
+    def __str__(self):
+        verdict = "\n\n".join(map(str, self.findings)) or "healthy: none of the known faults was found"
+        return f"{self.summary}\n\n{verdict}"
+
+    __repr__ = __str__  # which is what a notebook shows
+
+
+def diagnose(training, results=None):
+    """The `Diagnosis` of a `Training`. results: of a comparison, as in results.json, where there was one.
+
+    Raises L2LError before the first validation of a φ that was trained, for then there is nothing to judge.
+    """
+    if not any("validation" in record for record in training.history):
+        raise L2LError("this meta-training had no validation yet: train longer, or validate more often")
+    course = _Course(training)
+    checks = (_not_finite, _rate_too_small, _rate_too_high, _vanishing, _plateau, _saturated, _frozen)
+    findings = [finding for check in checks for finding in check(course)]
+    return Diagnosis(course.summary(), findings + list(_edges(results or {})))
+
+
+def read(directory):
+    """The pair (training, results) that `diagnose` takes, from log.json and, where there is one, results.json.
+
+    The training has no φ. Raises L2LError, naming the fix, where a file is missing, damaged or something else.
+    """
+    path, other = Path(directory) / "log.json", Path(directory) / "results.json"
+    if not path.is_file():
+        raise L2LError(f"there is no {path}: name the folder that `python -m l2l train PROBLEM --out DIR` wrote")
+    try:
+        log = json.loads(path.read_text(encoding="utf-8"))
+        training = Training(None, untrained=log["untrained"], history=log["history"])
+        if any("validation" in record for record in training.history):
+            _Course(training).summary()  # fails where something is missing
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise L2LError(f"{path} is damaged, or not the log of a meta-training by this version: train again") from None
+    try:
+        results = json.loads(other.read_text(encoding="utf-8")) if other.is_file() else None
+        list(_edges(results or {}))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise L2LError(f"{other} is damaged, or not what `python -m l2l compare --json` writes: remove it") from None
+    return training, results
+
+
+# ------------------------------------------------------------------------------------------ the course of a training
+
+
+class _Course:
+    """The numbers that several checks ask for. A loss that was not finite counts as infinite.
+
+    gained: the share of the untrained loss that the best φ saves; kept: what the last third of the validations save, at
+    their best. moved, reach, …: the last diagnostics, NaN where unknown, which is on no side of a threshold.
+    """
+
+    def __init__(self, training):
+        validated = [record for record in training.history if "validation" in record]
+        losses = {0: training.untrained["validation"], **{r["episode"]: r["validation"] for r in validated}}
+        self.losses = {episode: math.inf if loss is None else loss for episode, loss in losses.items()}
+        self.untrained, *_, self.final = self.losses.values()
+        self.best_episode = min(self.losses, key=self.losses.get)
+        self.best = self.losses[self.best_episode]
+        self.late = min(list(self.losses.values())[-math.ceil(len(validated) / 3) :])
+        self.gained, self.kept = self._share_saved(self.best), self._share_saved(self.late)
+        self.episodes, self.rate = len(training.history), training.history[0]["meta_learning_rate"]
+        self.skipped = sum(record["skipped"] for record in training.history)
+        for name in ("first", "last", "chance", "moved", "reach", "saturated", "state_change"):
+            number = validated[-1]["diagnostics"].get(name)
+            setattr(self, name, math.nan if number is None else float(number))
+        self.works = self.last < WORKS * self.first
+
+    def _share_saved(self, loss):
+        if not (math.isfinite(self.untrained) and self.untrained):
+            return math.nan
+        return (self.untrained - loss) / abs(self.untrained)
+
+    def summary(self):
+        return (
+            f"{self.episodes} episodes; summed validation loss {self.untrained:.4g} untrained, {self.best:.4g} at best "
+            f"(episode {self.best_episode}), {self.final:.4g} in the end"
+        )
+
+
+# ------------------------------------------------------------------------------------------ the known faults
+
+
+def _not_finite(course):
+    bad = [str(episode) for episode, loss in course.losses.items() if not math.isfinite(loss)]
+    if course.skipped or bad:
+        where = f", and the validations after episodes {', '.join(bad[:5])} were not finite" if bad else ""
+        yield Finding(
+            "losses or gradients that are not finite",
+            f"{course.skipped} of {course.episodes} episodes were dropped{where}",
+            f"lower the meta learning rate ({course.rate:g}) or the optimizer's output scale, or set clip",
+        )
+
+
+def _rate_too_small(course):
+    if course.gained < BARELY and course.moved < STILL and not (course.works or course.state_change < FROZEN):
+        yield Finding(
+            "meta learning rate too small, or too few meta-steps",
+            f"the best φ saves {course.gained:.2%} of the loss, and φ has moved by {course.moved:.2%} of its length",
+            f"raise the meta learning rate ({course.rate:g}): for LSTMs 0.003 to 0.03 works; or train longer",
+        )
+
+
+def _rate_too_high(course):
+    lost = course.kept < max(BARELY, course.gained / 2)
+    if lost and course.moved >= STILL and not (course.works or course.reach < VANISHING):
+        yield Finding(
+            "meta learning rate too high",
+            f"the last third of the validations is at {course.late:.4g} or above, against {course.untrained:.4g} "
+            f"untrained and {course.best:.4g} at best (episode {course.best_episode}); φ has moved by "
+            f"{course.moved:.0%} of its length",
+            f"lower the meta learning rate ({course.rate:g}; for LSTMs 0.003 to 0.03 works) or the optimizer's output "
+            "scale, let the rate decay, or set clip",
+        )
+
+
+def _vanishing(course):
+    if course.reach < VANISHING and course.moved >= STILL:
+        yield Finding(
+            "vanishing updates",
+            f"the updates of a run, laid end to end, go {course.reach:.2g} of the way to loss 0, though φ has moved by "
+            f"{course.moved:.2%} of its length",
+            "raise the optimizer's output scale",
+        )
+
+
+def _plateau(course):
+    if course.last >= AT_CHANCE * course.chance:
+        yield Finding(
+            "plateau at the loss of a random guess",
+            f"the loss is {course.last:.4g} at the end of a run; guessing costs {course.chance:.4g}",
+            "see the other findings; if there is none, train longer or take another seed: a saturated optimizee has no "
+            "gradient to learn from",
+        )
+
+
+def _saturated(course):
+    if course.saturated > SATURATED:
+        yield Finding(
+            "saturated gates",
+            f"{course.saturated:.0%} of the LSTM's gates lie where their curve is flat, so little gradient passes",
+            f"lower the meta learning rate ({course.rate:g}), or keep the inputs small: preprocess=log-sign",
+        )
+
+
+def _frozen(course):
+    if course.state_change < FROZEN:
+        yield Finding(
+            "a state that does not change",
+            f"h and c change by {course.state_change:.2g} a step, of a range from −1 to 1",
+            "make the gradients visible to the LSTM with preprocess=log-sign, a larger p, or a larger loss; where its "
+            "gates are saturated, mend that first",
+        )
+
+
+def _edges(results):
+    edges = [
+        f"{name} ({row['learning_rate']:g})" for name, row in results.get("optimizers", {}).items() if row["grid_edge"]
+    ]
+    if edges:
+        yield Finding(
+            "baselines at the edge of their grid",
+            f"the best learning rate was the last one tried for {', '.join(edges)}",
+            "do not trust the comparison: give these a learning rate (adam:learning_rate=0.01), or more steps to tell "
+            "learning rates apart",
+        )

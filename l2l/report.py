@@ -1,0 +1,82 @@
+"""What the command line prints, as text."""
+
+import json
+
+import numpy as np
+
+from l2l.evaluate import summary
+from l2l.options import describe
+
+FEW = 12  # validations shown of a meta-curve
+
+
+def listing(registry):
+    """Problems or optimizers, a line each: the name, what it is, and its options."""
+    lines = []
+    for name, cls in registry.items():
+        about = cls.__doc__.split("\n")[0].split(" (")[0].rstrip(".:")
+        presets = getattr(cls, "presets", {})
+        words = describe(cls) + ([f"preset={'|'.join(presets)}"] if presets else [])
+        lines.append(f"{name:10} {about}   {' '.join(words) or 'no options'}")
+    return "\n".join(lines)
+
+
+def exceptions(training, episodes):
+    """What did not go as in most trainings, a line each."""
+    clipped, skipped = (sum(record[what] for record in training.history) for what in ("clipped", "skipped"))
+    if len(training.history) < episodes:
+        yield f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}"
+    if clipped:
+        yield f"the meta-gradient was clipped in {clipped} of {training.meta_steps} meta-steps"
+    if skipped:
+        yield f"{skipped} of {len(training.history)} episodes were dropped: a meta-loss or gradient was not finite"
+
+
+def race(results, steps):
+    """The results of `compare` as a table, the best first."""
+    lines = [f"\n{'optimizer':12} {'learning rate':>13} {f'loss summed over {steps} steps':>28} {'last loss':>11}"]
+    for name, row in sorted(summary(results).items(), key=lambda item: item[1]["sum"]):
+        rate = "learned" if row["learning_rate"] is None else f"{row['learning_rate']:.3g}"
+        edge = "  (at the edge of its grid)" if row["grid_edge"] else ""
+        lines.append(f"{name:12} {rate:>13} {row['sum']:>28.4g} {row['final']:>11.4g}{edge}")
+    return "\n".join(lines)
+
+
+def finding(results):
+    """A figure's title: which of the results of `compare` is best."""
+    ranked = sorted(results, key=lambda name: results[name]["curves"].sum(axis=1).mean())
+    runs, steps = results[ranked[0]]["curves"].shape
+    return f"{ranked[0]} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
+
+
+def anatomy(path, header, arrays):
+    """What `checkpoint.read` finds in a saved optimizer: its rule, settings, arrays and notes."""
+    count = sum(array.size for array in arrays.values())
+    lines = [f"{path}: {header['optimizer']}, {count:,} parameters", "", _line("settings", _words(header["settings"]))]
+    for name, array in arrays.items():
+        lines.append(_line(name, f"{array.dtype} {' × '.join(map(str, array.shape)) or 'scalar'}"))
+    for name, note in header.get("notes", {}).items():
+        lines.append(
+            _line(name, _validations(note) if name == "meta_curve" and isinstance(note, dict) else _words(note))
+        )
+    return "\n".join(lines)
+
+
+def _line(name, text):
+    return f"{name:18} {text}"
+
+
+def _words(note):
+    if isinstance(note, dict):
+        return " ".join(f"{key}={_words(value)}" for key, value in note.items())
+    if isinstance(note, list):
+        return "-".join(map(str, note))
+    return note if isinstance(note, str) else json.dumps(note)
+
+
+def _validations(curve):
+    """Some validations of a meta-curve, evenly spread, with the first and the last."""
+    points = curve["validation"]
+    chosen = sorted(set(np.linspace(0, len(points) - 1, FEW).round().astype(int).tolist()))
+    shown = ", ".join(f"{points[i][0]}: {_words(points[i][1])}" for i in chosen)
+    return f"summed validation loss by episode: {shown}"
