@@ -19,7 +19,7 @@ def measure(optimizer, phi, untrained, problem, seed, curves):
 
         first, last         the losses f(θ_0), and f's mean over the last tenth of the steps
         chance              the loss of a guess, where the problem has one
-        moved               ‖φ − untrained‖ / ‖untrained‖
+        moved               ‖φ − untrained‖ / ‖untrained‖, or √mean φ² where untrained is 0
         reach               steps · mean_t ‖g_t‖ ‖∇_t‖ / f(θ_t): the length of the path of all updates, in units of the
                             way to f = 0 along a straight line (Polyak's step, (f/‖∇‖²) ∇, for a smallest loss of 0)
         saturated           of an LSTM: the share of gates on a flat part of their curve
@@ -76,7 +76,7 @@ def _saturated(optimizer, phi, grad, state):
 
 def _moved(phi, untrained):
     now, then = (mg.tree.ravel(tree)[0] for tree in (phi, untrained))
-    return _root_mean_square(now - then) / _root_mean_square(then)
+    return _root_mean_square(now - then) / (_root_mean_square(then) or 1.0)
 
 
 def _root_mean_square(x):

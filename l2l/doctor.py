@@ -13,7 +13,7 @@ from l2l.errors import L2LError
 from l2l.train import Training
 
 BARELY = 0.05  # share of the summed loss; working trainings gained 12 % in 40 meta-steps, and 50 to 95 % at length
-STILL = 0.2  # ‖φ − φ_0‖/‖φ_0‖; the read-out begins at 0 and has to grow: working trainings moved by 0.3 and more
+STILL = 0.7  # ‖φ − φ_0‖/‖φ_0‖; where training only had not gone far yet it was 0.3, where it was lost 2 and more
 WORKS = 0.1  # of the first loss that is left: a rule that does this well is not ill, though training gained nothing
 AT_CHANCE = 0.98  # of the loss of a guess; its minibatch noise is about 1 %
 SATURATED = 0.5  # share of the gates; working trainings stayed below 0.15, at ten times a good rate it was 0.5 to 1
@@ -90,7 +90,8 @@ class _Course:
     """The numbers that several checks ask for. A loss that was not finite counts as infinite.
 
     gained: the share of the untrained loss that the best φ saves; kept: what the last third of the validations save, at
-    their best. moved, reach, …: the last diagnostics, NaN where unknown, which is on no side of a threshold.
+    their best; idle: φ has hardly moved, and to no effect. moved, reach, …: the last diagnostics, NaN where unknown,
+    which is on no side of a threshold.
     """
 
     def __init__(self, training):
@@ -107,6 +108,7 @@ class _Course:
         for name in ("first", "last", "chance", "moved", "reach", "saturated", "state_change"):
             number = validated[-1]["diagnostics"].get(name)
             setattr(self, name, math.nan if number is None else float(number))
+        self.idle = self.gained < BARELY and self.kept > -BARELY and self.moved < STILL
         self.works = self.last < WORKS * self.first
 
     def _share_saved(self, loss):
@@ -136,7 +138,7 @@ def _not_finite(course):
 
 
 def _rate_too_small(course):
-    if course.gained < BARELY and course.moved < STILL and not (course.works or course.state_change < FROZEN):
+    if course.idle and not (course.works or course.state_change < FROZEN):
         yield Finding(
             "meta learning rate too small, or too few meta-steps",
             f"the best φ saves {course.gained:.2%} of the loss, and φ has moved by {course.moved:.2%} of its length",
@@ -146,7 +148,7 @@ def _rate_too_small(course):
 
 def _rate_too_high(course):
     lost = course.kept < max(BARELY, course.gained / 2)
-    if lost and course.moved >= STILL and not (course.works or course.reach < VANISHING):
+    if lost and not (course.idle or course.works or course.reach < VANISHING):
         yield Finding(
             "meta learning rate too high",
             f"the last third of the validations is at {course.late:.4g} or above, against {course.untrained:.4g} "
@@ -158,7 +160,7 @@ def _rate_too_high(course):
 
 
 def _vanishing(course):
-    if course.reach < VANISHING and course.moved >= STILL:
+    if course.reach < VANISHING and not course.idle:
         yield Finding(
             "vanishing updates",
             f"the updates of a run, laid end to end, go {course.reach:.2g} of the way to loss 0, though φ has moved by "

@@ -247,6 +247,8 @@ def test_diverging_training_keeps_what_it_had(tmp_path, capsys):
         "1e9",
         "--unroll",
         "50",
+        "--validate-every",
+        "4",
         "--out",
         str(tmp_path),
     ]

@@ -72,6 +72,7 @@ class Blobs:
         (QUADRATIC, PLAIN, 0.01),
         (QUADRATIC, LSTM(hidden=(5,)), 0.01),
         (Blobs(), LSTM(hidden=(5,)), 0.03),
+        (Blobs(), LSTM(hidden=(5,)), 0.005),  # slow: it ends at two thirds of the loss of a guess
         (Simple(), LSTM(hidden=(5,)), 0.01),
         (Simple(), make_optimizer("linear"), 0.01),
         (QUADRATIC, make_optimizer("adam"), 0.05),
@@ -96,10 +97,22 @@ def test_meta_learning_rate_that_hardly_moves_phi_is_too_small(rate):
     assert f"({rate:g})" in diagnosis.findings[0].advice
 
 
+def test_training_that_only_had_not_gone_far_is_not_taken_for_a_lost_one():
+    diagnosis = diagnose(Blobs(), LSTM(hidden=(5,)), meta_learning_rate=0.003)
+    assert names(diagnosis) == ["meta learning rate too small, or too few meta-steps"]
+
+
 @pytest.mark.parametrize("rate", [10.0, 1000.0])
 def test_meta_learning_rate_that_undoes_the_first_gains_is_too_high(rate):
     diagnosis = diagnose(QUADRATIC, PLAIN, meta_learning_rate=rate)
     assert "at best (episode 0)" in found(diagnosis, "meta learning rate too high").evidence
+
+
+def test_meta_learning_rate_that_loses_more_than_half_of_the_gains_is_too_high():
+    settings = {"steps": 5, "unroll_length": 5, "episodes": 21}
+    diagnosis = diagnose(Simple(), make_optimizer("linear"), meta_learning_rate=0.2, **settings)
+    assert names(diagnosis) == ["meta learning rate too high"]
+    assert "at best (episode 2)" in diagnosis.findings[0].evidence
 
 
 def test_loss_that_jumped_to_the_plateau_and_stayed_shows_both():
