@@ -44,6 +44,21 @@ class Training:
     untrained: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
 
+    def curve(self):
+        """The losses by episode, rounded, so that a file with thousands of them stays small."""
+
+        def rounded(loss):
+            return None if loss is None else float(f"{loss:.4g}")
+
+        validated = [record for record in self.history if "validation" in record]
+        return {
+            "train": [rounded(record["train"]) for record in self.history],
+            "validation": [
+                [0, rounded(self.untrained["validation"])],
+                *([record["episode"], rounded(record["validation"])] for record in validated),
+            ],
+        }
+
 
 @threads.for_kernels()
 def train(

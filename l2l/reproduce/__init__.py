@@ -28,7 +28,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     """Run the experiment `name`. Its figures, table.md, results.json and trained optimizers land in out.
 
     out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
-    Returns the `Outcome`. Raises L2LError where there is no such experiment, or its results are there already.
+XX
     """
     if name not in EXPERIMENTS:
         raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
@@ -49,7 +49,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     files.write(out / "results.json", lambda file: file.write(text.encode()))
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", lambda file: file.write(table.encode()))
-    return outcome
+    return outcome, out
 
 
 def _page(name, about, claims, table):

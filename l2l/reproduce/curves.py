@@ -8,7 +8,7 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race
 
 def run(settings, workshop):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
-    learned = workshop.learn(workshop.recipe(workshop.name), workshop.out / "optimizer.npz")
+    learned = workshop.learn(workshop.recipe(workshop.name), workshop.out)
     seeds = workshop.seeds(workshop.name, learned.story["meta_learning_rate"])
     problem = workshop.problem(settings["problem"])
     entries = {"lstm": race(learned, problem, test)}

@@ -11,7 +11,7 @@ def run(settings, workshop):
     learned = {
         "quadratic": workshop.learned("quadratic"),
         "mnist, sigmoid": workshop.learned("mnist"),
-        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu.npz"),
+        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu"),
     }
     last = {
         kind: _last_losses(one.story["recipe"]["problem"], learned, settings, workshop) for kind, one in learned.items()

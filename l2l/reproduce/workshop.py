@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
 from l2l import checkpoint
+from l2l.diagnostics import finite
 from l2l.evaluate import run, tune
 from l2l.optimizers import make_optimizer
 from l2l.problems import make_problem
 from l2l.reproduce import settings
-from l2l.train import train
+from l2l.session import train_and_save, train_with_bar
+
+SAVED = "optimizer.npz"
 
 
 @dataclass
@@ -59,59 +61,46 @@ class Workshop:
         """What experiment `name` learned: found in the folder beside this one's, where the settings are still those,
         else learned now."""
         recipe = self.recipe(name)
-        path = self.out.parent / name / "optimizer.npz"
-        return _found(path, recipe) or self.learn(recipe, self.out / f"{name}.npz")
+        return _found(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
 
     def seeds(self, name, rate):
         """As `learned`, what it learned from other seeds on its smaller budget, at this meta learning rate."""
-        found = []
-        recipe = self.recipe(name)
+        recipe, found = self.recipe(name), []
         for seed in range(1, recipe["seeds"]["count"] + 1):
-            path = self.out.parent / name / "seeds" / f"{seed}.npz"
-            small = {**recipe, "training": {**recipe["training"], "episodes": recipe["seeds"]["episodes"]}}
-            small["training"]["seed"] = seed
-            cached = _found(path, small) if name != self.name else None
-            found.append(cached or self._learn(small, rate, self.out / "seeds" / f"{seed}.npz", f"seed {seed}"))
+            small = {**recipe["training"], "seed": seed, "episodes": recipe["seeds"]["episodes"]}
+            small, place = {**recipe, "training": small}, f"seeds/{seed}"
+            there = _found(self.out.parent / name / place, small) if name != self.name else None
+            found.append(there or self._learn(small, rate, self.out / place, f"seed {seed}"))
         return found
 
-    def learn(self, recipe, path):
-        """Search for a meta learning rate, meta-train with it and save at path."""
+    def learn(self, recipe, folder):
+        """Search for a meta learning rate, meta-train with it, and save in the folder."""
         rates, trials = _rates(recipe["search"]), []
         for rate in rates:
             what = f"search {len(trials) + 1} of {len(rates)}, {rate:.3g}"
             trials.append(self.train(recipe, rate, what, episodes=recipe["search"]["episodes"]).best)
-        search = [[rate, trial if np.isfinite(trial) else None] for rate, trial in zip(rates, trials, strict=True)]
-        return self._learn(recipe, rates[int(np.argmin(trials))], path, path.stem, search=search)
+        search = [[rate, finite(trial)] for rate, trial in zip(rates, trials, strict=True)]
+        return self._learn(recipe, rates[int(np.argmin(trials))], folder, folder.name, search=search)
 
-    def _learn(self, recipe, rate, path, what, **story):
-        training = self.train(recipe, rate, what)
+    def _learn(self, recipe, rate, folder, what, **story):
+        problem, optimizer = self._pair(recipe)
         story |= {
             "command": f"python -m l2l reproduce {self.name}{' --quick' if self.quick else ''}",
             "recipe": recipe,
-            "data": self.data,
+            "data": problem.data,
             "meta_learning_rate": rate,
-            "meta_steps": training.meta_steps,
-            "episode": training.best_episode,
-            "validation_loss": training.best,
-            "curve": {key: _curve(training.history, key) for key in ("train", "validation")},
         }
-        optimizer = make_optimizer("lstm", **recipe["lstm"])
-        checkpoint.save(path, optimizer, training.phi, **story)
-        return Learned(optimizer, training.phi, story)
+        options = {"what": what, "meta_learning_rate": rate, **recipe["training"]}
+        training = train_and_save(problem, optimizer, folder / SAVED, story, **options)
+        return Learned(optimizer, training.phi, {**story, "meta_steps": training.meta_steps})
 
     def train(self, recipe, rate, what, watch=None, **changes):
         """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
         options = {**recipe["training"], **changes}
-        problem, optimizer = self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
-        with tqdm(total=options["episodes"], desc=what, unit="episode") as bar:
+        return train_with_bar(*self._pair(recipe), what=what, watch=watch, meta_learning_rate=rate, **options)
 
-            def report(training):
-                bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
-                bar.update(len(training.history) - bar.n)
-                if watch:
-                    watch(training)
-
-            return train(problem, optimizer, meta_learning_rate=rate, report=report, **options)
+    def _pair(self, recipe):
+        return self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
 
 
 def _rates(search):
@@ -120,12 +109,9 @@ def _rates(search):
     return np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]), search["trials"])).tolist()
 
 
-def _curve(history, key):
-    return [[row["episode"], float(f"{row[key]:.4g}")] for row in history if row.get(key) is not None]
-
-
-def _found(path, recipe):
-    """What was learned by this very recipe and saved at path, or None."""
+def _found(folder, recipe):
+    """What was learned by this very recipe and saved in the folder, or None."""
+    path = folder / SAVED
     if not path.exists():
         return None
     story = checkpoint.read(path)[0]["notes"]

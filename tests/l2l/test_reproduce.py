@@ -47,7 +47,7 @@ def tiny(monkeypatch):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_leaves_its_figure_table_and_numbers(name, tiny, tmp_path, capsys):
-    outcome = reproduce(name, tmp_path / name)
+    outcome, _ = reproduce(name, tmp_path / name)
     document = json.loads((tmp_path / name / "results.json").read_text())
     assert document["command"] == f"python -m l2l reproduce {name}"
     assert [row["claim"] for row in document["claims"]] == [claim for claim, _ in outcome.claims]
@@ -76,8 +76,9 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
     notes = header["notes"]
     assert notes["command"] == "python -m l2l reproduce quadratic"
     assert notes["recipe"]["training"]["episodes"] == 2
-    assert [episode for episode, _ in notes["curve"]["validation"]] == [1, 2]
+    assert [episode for episode, _ in notes["meta_curve"]["validation"]] == [0, 1, 2]
     assert len(notes["search"]) == 2
+    assert notes["meta_steps"] == 4
 
 
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
@@ -89,7 +90,7 @@ def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_p
     assert not (tmp_path / "no-free-lunch").exists()
     monkeypatch.setitem(TINY["training"], "episodes", 3)
     workshop.learned("quadratic")
-    assert (tmp_path / "no-free-lunch" / "quadratic.npz").exists()
+    assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
 def test_results_are_not_replaced_unasked(tiny, tmp_path):
