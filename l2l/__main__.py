@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 import shlex
 import sys
 import time
@@ -150,8 +149,7 @@ def _write_results(path, problem, results, options):
         "data": problem.data,
         "optimizers": summary(results),
     }
-    text = json.dumps(document, indent=1, allow_nan=False)
-    files.write(path, lambda file: file.write(text.encode()))
+    files.write_json(path, document)
 
 
 # ------------------------------------------------------------------------------------------ reading options

@@ -1,6 +1,5 @@
 """A meta-training as commands run it: with a progress bar, and with everything on disk from the first validation on."""
 
-import json
 import sys
 
 from tqdm import tqdm
@@ -31,9 +30,8 @@ def train_and_save(problem, optimizer, path, notes, **settings):
     def save(training):
         best = {"episode": training.best_episode, "loss": finite(training.best), "meta_steps": training.meta_steps}
         checkpoint.save(path, optimizer, training.phi, **notes, **best, meta_curve=training.curve())
-        document = {**notes, "untrained": training.untrained, "history": training.history}
-        records = json.dumps(document, indent=1, allow_nan=False)
-        files.write(path.with_name("log.json"), lambda file: file.write(records.encode()))
+        log = {**notes, "untrained": training.untrained, "history": training.history}
+        files.write_json(path.with_name("log.json"), log)
 
     def watch(training):
         nonlocal last

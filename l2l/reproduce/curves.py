@@ -3,7 +3,7 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race_tuned, spread
+from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 
 def run(settings, workshop):
@@ -29,13 +29,13 @@ def run(settings, workshop):
         name: {
             "learning_rate": entry["learning_rate"],
             "grid_edge": entry["grid_edge"],
-            "loss_mean": plain(mean[name]),
-            "loss_sem": plain(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
-            "sum_per_run": plain(sums[name]),
+            "loss_mean": rounded(mean[name]),
+            "loss_sem": rounded(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
+            "sum_per_run": rounded(sums[name]),
         }
         for name, entry in entries.items()
     }
-    results = {"training": learned.story, "optimizers": results, "seeds": plain([c.mean(axis=0) for c in seeds])}
+    results = {"training": learned.story, "optimizers": results, "seeds": rounded([c.mean(axis=0) for c in seeds])}
     at = [t for t in targets["show_at"] if t < test["steps"]]
     table = _table(entries, mean, sums, seeds, settings, at)
     return Outcome(table, _claims(mean, targets, horizon, learned.story["meta_steps"]), results)

@@ -160,10 +160,10 @@ def markdown(header, rows):
     return "\n".join(lines) + "\n"
 
 
-def plain(values):
-    """Arrays and numbers, also in a dict, as JSON can hold them: six digits, None for what is not finite."""
+def rounded(values):
+    """Numbers and arrays, also in a dict, to the six digits that are worth keeping in a file."""
     if isinstance(values, dict):
-        return {key: plain(value) for key, value in values.items()}
+        return {key: rounded(value) for key, value in values.items()}
     if isinstance(values, (list, tuple, np.ndarray)):
-        return [plain(value) for value in values]
-    return float(f"{values:.6g}") if np.isfinite(values) else None
+        return [rounded(value) for value in values]
+    return float(f"{values:.6g}")

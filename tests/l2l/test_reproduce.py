@@ -9,7 +9,7 @@ import pytest
 import l2l
 from l2l.errors import L2LError
 from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings
-from l2l.reproduce.workshop import Workshop, best_of, markdown, plain, spread
+from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 
 TINY = {
     "problem": {"functions": 2},
@@ -135,8 +135,8 @@ def test_diverged_rule_is_never_the_best():
     assert best_of({"lstm": 0.1, "adam": np.nan, "sgd": 2.0}) == "sgd"
 
 
-def test_numbers_that_are_not_finite_become_null():
-    assert plain({"a": np.array([1.0, np.inf]), "b": [np.nan]}) == {"a": [1.0, None], "b": [None]}
+def test_numbers_are_rounded_at_any_depth():
+    assert rounded({"a": np.array([1 / 3]), "b": [(2.0,)]}) == {"a": [0.333333], "b": [[2.0]]}
 
 
 def test_tables_are_markdown():

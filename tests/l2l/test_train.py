@@ -8,7 +8,7 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import evaluate
+from l2l import evaluate, report
 from l2l.errors import DivergenceError, L2LError
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Quadratic, Simple, Task
@@ -310,10 +310,14 @@ def test_losses_are_reported_per_function():
     assert sums == pytest.approx([10.0, 10.0], rel=0.3)
 
 
-def test_diverging_entry_names_itself_and_the_step():
-    optimizer = make_optimizer("sgd", learning_rate=1e20)
-    with pytest.raises(DivergenceError, match=r"mine.*run 0.*step"):
-        l2l.compare(Simple(), {"mine": (optimizer, optimizer.init())}, steps=30, repeats=1)
+def test_diverging_entry_is_a_result_beside_the_others():
+    rates = {"good": 0.1, "wild": 1e20}
+    rules = {name: make_optimizer("sgd", learning_rate=rate) for name, rate in rates.items()}
+    entries = {name: (rule, rule.init()) for name, rule in rules.items()}
+    rows = evaluate.summary(l2l.compare(Simple(), entries, steps=30, repeats=2))
+    assert (rows["good"]["diverged"], rows["wild"]["diverged"]) == (0, 2)
+    assert rows["wild"]["sum"] == np.inf
+    assert "diverged in 2 of 2 runs" in report.race(l2l.compare(Simple(), entries, steps=30, repeats=2), 30)
 
 
 def test_summary_reports_mean_and_standard_error():
