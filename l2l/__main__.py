@@ -69,6 +69,7 @@ def _train(options):
         steps=options.steps,
         unroll_length=options.unroll,
         meta_learning_rate=options.meta_lr,
+        warmup=options.warmup,
         decay=options.decay,
         clip=options.clip,
         patience=options.patience,
@@ -204,7 +205,7 @@ def _whole(text):
     return int(text)
 
 
-def _seed(text):
+def _count(text):
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
     return int(text)
@@ -250,6 +251,9 @@ def _parser():
         leaf.add_argument("--steps", type=_whole, default=100, help="steps of an episode (100)")
         leaf.add_argument("--unroll", type=_whole, default=20, help="steps between two meta-steps (20)")
         leaf.add_argument("--meta-lr", type=_rate, default=0.01, metavar="LR", help="Adam's learning rate on φ (0.01)")
+        leaf.add_argument(
+            "--warmup", type=_count, default=0, metavar="N", help="episodes in which it rises to that (0)"
+        )
         leaf.add_argument("--decay", type=_share, default=1.0, help="of it that is left in the last episode (1)")
         leaf.add_argument("--clip", type=_rate, metavar="NORM", help="largest norm of the meta-gradient (no limit)")
         leaf.add_argument("--validate-every", type=_whole, default=5, metavar="N", help="episodes (5)")
@@ -300,7 +304,7 @@ def _add_problems(command):
 
 
 def _add_common(command):
-    command.add_argument("--seed", type=_seed, default=0)
+    command.add_argument("--seed", type=_count, default=0)
     command.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 

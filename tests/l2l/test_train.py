@@ -190,6 +190,12 @@ def test_meta_learning_rate_falls_geometrically_to_decay_times_itself():
     np.testing.assert_allclose(rates, [0.1, 0.01, 0.001, 0.0001])
 
 
+def test_meta_learning_rate_rises_linearly_over_the_warmup():
+    training = l2l.train(Simple(), LSTM(hidden=(3,)), meta_learning_rate=0.1, warmup=3, **{**SMALL, "episodes": 6})
+    rates = [record["meta_learning_rate"] for record in training.history]
+    np.testing.assert_allclose(rates, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+
 def test_decayed_rate_is_the_one_that_moves_phi():
     phis = []
     l2l.train(
