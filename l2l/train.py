@@ -65,6 +65,7 @@ def train(
     problem,
     optimizer,
     *,
+    phi=None,
     episodes=100,
     steps=100,
     unroll_length=20,
@@ -79,7 +80,7 @@ def train(
     patience=None,
     report=None,
 ):
-    """Meta-train optimizer on problem and return a `Training`.
+    """Meta-train optimizer on problem and return a `Training`. phi: where to begin, if not at `optimizer.init`.
 
     An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
     one step of Adam on φ. The rate of these falls geometrically, from meta_learning_rate in the first episode to decay
@@ -104,7 +105,7 @@ def train(
         raise L2LError(
             "warmup is not negative, decay above 0 and at most 1; clip and patience are positive, or None for none"
         )
-    phi = untrained = optimizer.init(np.random.default_rng([seed, 17]))
+    phi = untrained = optimizer.init(np.random.default_rng([seed, 17])) if phi is None else phi
     meta_optimizer = Adam()
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])
     training = Training(phi, phi)

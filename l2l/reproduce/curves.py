@@ -9,7 +9,7 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned,
 def run(settings, workshop):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
     learned = workshop.learn(workshop.recipe(workshop.name), workshop.out)
-    seeds = workshop.seeds(workshop.name, learned.story["meta_learning_rate"])
+    seeds = workshop.seeds(workshop.name)
     problem = workshop.problem(settings["problem"])
     entries = {"lstm": race(learned, problem, test)}
     entries |= {name: race_tuned(name, problem, test) for name in test["baselines"]}
@@ -46,7 +46,7 @@ def _scaled(entries, test):
 
 
 def _table(entries, mean, sums, seeds, settings, at):
-    horizon, count, episodes = settings["test"]["tuning_steps"], len(seeds), settings["seeds"]["episodes"]
+    horizon, count, episodes = settings["test"]["tuning_steps"], len(seeds), settings["seeds"]["training"]["episodes"]
     rows = []
     for name, entry in entries.items():
         rate = "learned" if entry["learning_rate"] is None else f"{entry['learning_rate']:.3g}"

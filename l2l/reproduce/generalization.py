@@ -8,7 +8,7 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned,
 
 def run(settings, workshop):
     learned = workshop.learned("mnist")
-    seeds = workshop.seeds("mnist", learned.story["meta_learning_rate"])
+    seeds = workshop.seeds("mnist")
     base = workshop.recipe("mnist")["problem"]
     problems = {case: workshop.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
     table, claims, cases = _cases(settings, workshop.out, problems, learned, seeds)

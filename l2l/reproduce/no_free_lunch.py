@@ -8,6 +8,7 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned,
 
 def run(settings, workshop):
     relu = workshop.recipe("mnist", activation="relu")
+    relu["training"] |= settings["training"]
     learned = {
         "quadratic": workshop.learned("quadratic"),
         "mnist, sigmoid": workshop.learned("mnist"),

@@ -63,36 +63,46 @@ class Workshop:
         recipe = self.recipe(name)
         return _found(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
 
-    def seeds(self, name, rate):
-        """As `learned`, what it learned from other seeds on its smaller budget, at this meta learning rate."""
+    def seeds(self, name):
+        """As `learned`, what it learned on its smaller budget with other seeds: a list."""
         recipe, found = self.recipe(name), []
-        for seed in range(1, recipe["seeds"]["count"] + 1):
-            small = {**recipe["training"], "seed": seed, "episodes": recipe["seeds"]["episodes"]}
-            small, place = {**recipe, "training": small}, f"seeds/{seed}"
+        for k in range(1, recipe["seeds"]["count"] + 1):
+            small = {group: {**recipe[group], **recipe["seeds"].get(group, {})} for group in ("training", "search")}
+            small["search"]["seed"] += k * recipe["search"]["trials"]
+            small, place = {**recipe, **small}, f"seeds/{k}"
             there = _found(self.out.parent / name / place, small) if name != self.name else None
-            found.append(there or self._learn(small, rate, self.out / place, f"seed {seed}"))
+            found.append(there or self.learn(small, self.out / place))
         return found
 
     def learn(self, recipe, folder):
-        """Search for a meta learning rate, meta-train with it, and save in the folder."""
-        rates, trials = _rates(recipe["search"]), []
-        for rate in rates:
-            what = f"search {len(trials) + 1} of {len(rates)}, {rate:.3g}"
-            trials.append(self.train(recipe, rate, what, episodes=recipe["search"]["episodes"]).best)
-        search = [[rate, finite(trial)] for rate, trial in zip(rates, trials, strict=True)]
-        return self._learn(recipe, rates[int(np.argmin(trials))], folder, folder.name, search=search)
+        """Meta-train and save in the folder: short trials at random rates, of which the best goes on, at a lower one.
 
-    def _learn(self, recipe, rate, folder, what, **story):
-        problem, optimizer = self._pair(recipe)
-        story |= {
+        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate.
+        """
+        search, (problem, optimizer) = recipe["search"], self._pair(recipe)
+        trials, best, meta_steps = [], None, 0
+        for seed in range(search["seed"], search["seed"] + search["trials"]):
+            rate = _rate(search, seed)
+            what = f"{folder.name}: trial {len(trials) + 1} of {search['trials']}, {rate:.3g}"
+            options = {**recipe["training"], **search["training"], "seed": seed}
+            trial = train_with_bar(problem, optimizer, what=what, meta_learning_rate=rate, **options)
+            trials.append({"seed": seed, "rate": rate, "validation": finite(trial.best)})
+            meta_steps += trial.meta_steps
+            if best is None or trial.best < best[0].best:
+                best = trial, seed, rate
+        trial, seed, rate = best
+        rate *= search["continue_at"]
+        story = {
             "command": f"python -m l2l reproduce {self.name}{' --quick' if self.quick else ''}",
             "recipe": recipe,
             "data": problem.data,
+            "trials": trials,
+            "trial_meta_steps": meta_steps,
             "meta_learning_rate": rate,
         }
-        options = {"what": what, "meta_learning_rate": rate, **recipe["training"]}
-        training = train_and_save(problem, optimizer, folder / SAVED, story, **options)
-        return Learned(optimizer, training.phi, {**story, "meta_steps": training.meta_steps})
+        options = {**recipe["training"], "what": folder.name, "meta_learning_rate": rate, "seed": seed}
+        training = train_and_save(problem, optimizer, folder / SAVED, story, phi=trial.phi, **options)
+        return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps + training.meta_steps})
 
     def train(self, recipe, rate, what, watch=None, **changes):
         """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
@@ -103,10 +113,10 @@ class Workshop:
         return self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
 
 
-def _rates(search):
-    """The meta learning rates to try: log-uniform draws, for the paper's is a random search, too."""
-    rng = np.random.default_rng(search["seed"])
-    return np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]), search["trials"])).tolist()
+def _rate(search, seed):
+    """A meta learning rate to try: a log-uniform draw, for the paper's is a random search, too."""
+    rng = np.random.default_rng(seed)
+    return float(np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]))))
 
 
 def _found(folder, recipe):

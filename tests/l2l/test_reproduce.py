@@ -15,8 +15,8 @@ TINY = {
     "problem": {"functions": 2},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
-    "search": {"trials": 2, "episodes": 1},
-    "seeds": {"count": 1, "episodes": 1},
+    "search": {"trials": 2, "training": {"episodes": 1}},
+    "seeds": {"count": 1, "training": {"episodes": 1}, "search": {}},
     "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
     "targets": {"show_at": [1, 5], "most_at": {"5": 1e9}, "most_at_98": {}, "ahead_from": 1},
     "paper": {},
@@ -77,7 +77,7 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
     assert notes["command"] == "python -m l2l reproduce quadratic"
     assert notes["recipe"]["training"]["episodes"] == 2
     assert [episode for episode, _ in notes["meta_curve"]["validation"]] == [0, 1, 2]
-    assert len(notes["search"]) == 2
+    assert [trial["seed"] for trial in notes["trials"]] == [0, 1]
     assert notes["meta_steps"] == 4
 
 
