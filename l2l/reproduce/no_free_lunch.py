@@ -36,7 +36,8 @@ def run(settings, workshop):
     )
     rows = [[kinds[k], *(f"{loss:.3g}" for loss in table[k]), rules[k]] for k in range(len(kinds))]
     claims = []
-    for k, kind in enumerate(kinds):
+    for kind in settings["rules"]["at_home"]:
+        k = kinds.index(kind)
         behind = [columns[j] for j in range(len(kinds)) if table[k, j] < table[k, k]]
         text = f"on {kind}, the optimizer learned there ends lowest of the three: {table[k, k]:.3g}"
         claims.append((text + (f", {behind[0]} lower" if behind else ""), not behind))
