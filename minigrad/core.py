@@ -10,6 +10,7 @@ written with primitives; so when an outer tape is watching, a backward pass is r
 when none is, it is plain NumPy. Nesting alone decides.
 """
 
+import functools
 import inspect
 import itertools
 
@@ -35,9 +36,10 @@ _levels = itertools.count()
 
 class Tape:
     """What one call of `vjp` records. A node is a position: shapes[i] and dtypes[i] describe the i-th value; an edge
-    (node, parent, rule) says where its cotangent goes. An inner tape is younger, so its level is higher.
+    (node, parent, rule) says where its cotangent goes; for values with one rule in common, node is a slice.
 
-    A tape holds no Var, and of the values only what rules close over: it is never part of a reference cycle.
+    An inner tape is younger, so its level is higher. A tape holds no Var, and of the values only what rules close over:
+    it is never part of a reference cycle.
     """
 
     __slots__ = ("level", "shapes", "dtypes", "edges", "closed")
@@ -118,13 +120,13 @@ def traced(function, rule, order=2):
     kinds = [p.kind for p in inspect.signature(function).parameters.values()]
     arrays = kinds.count(inspect.Parameter.POSITIONAL_ONLY)
 
-    def unary(x):
+    def unary(x, *args, **options):
         if type(x) is not Var:
-            return function(x)
+            return function(x, *args, **options)
         tape, inner = x.tape, x.value
-        value = unary(inner) if type(inner) is Var else function(inner)
+        value = (unary if type(inner) is Var else function)(inner, *args, **options)
         node = new_node(tape, value)
-        tape.edges.append((node, x.node, rule(value, inner)))
+        tape.edges.append((node, x.node, rule(value, inner, *args, **options)))
         return Var(value, node, tape)
 
     def binary(x, y):
@@ -175,12 +177,9 @@ def traced(function, rule, order=2):
                 tape.edges.append((node, arg.node, back))
         return Var(value, node, tape)
 
-    plain = len(kinds) == arrays and order == 2
+    plain = order == 2 and (arrays == 1 or arrays == len(kinds))
     wrapper = {1: unary, 2: binary}.get(arrays, general) if plain else general
-    wrapper.__name__ = function.__name__
-    wrapper.__doc__ = function.__doc__
-    wrapper.__module__ = function.__module__
-    wrapper.__wrapped__ = function
+    functools.update_wrapper(wrapper, function)
     wrapper.rule = rule
     wrapper.order = order
     return wrapper
@@ -218,16 +217,19 @@ def _fit(cotangent, shape, dtype):
     return cotangent if cotangent.dtype == dtype else cotangent.astype(dtype)
 
 
-def _backward(tape, output, cotangent):
-    """The cotangents of the tape's leaves, by node, given the one of the node `output`."""
+def _backward(tape, edges, output, cotangent):
+    """The cotangents of the tape's leaves, by node, given the one of the node `output`. Empties the list `edges`."""
     shapes, dtypes = tape.shapes, tape.dtypes
     cotangents = [None] * len(shapes)
     cotangents[output] = cotangent
     current = g = None
-    for node, parent, rule in reversed(tape.edges):
+    while edges:
+        node, parent, rule = edges.pop()
         if node != current:
             current, g = node, cotangents[node]
-            cotangents[node] = None  # nothing reads it later: free it as soon as this node is done
+            several = type(node) is slice
+            cotangents[node] = [None] * len(g) if several else None  # nothing reads it later: free it once it is used
+            g = None if several and all(part is None for part in g) else g
         if g is None:  # the output does not depend on this node
             continue
         contribution = rule(g)
@@ -258,12 +260,13 @@ def trace(f, x):
         raise EscapedVarError(_ESCAPED)
     value = output.value if watched else output if type(output) is Var else np.asarray(output)
 
-    def pullback(cotangent):
+    def pullback(cotangent, again=True):
         if type(cotangent) is not Var:
             cotangent = np.asarray(cotangent, value.dtype)
         if cotangent.shape != value.shape:
             raise ValueError(f"the cotangent has shape {cotangent.shape}, f's output has shape {value.shape}")
-        found = _backward(tape, output.node, cotangent) if watched else [None] * len(values)
+        edges = tape.edges.copy() if again else tape.edges  # emptied on the way, which frees the forward pass
+        found = _backward(tape, edges, output.node, cotangent) if watched else [None] * len(values)
         return rebuild([_own(g, x) for g, x in zip(found, values, strict=False)])
 
     return value, aux, pullback
@@ -288,7 +291,6 @@ def vjp(f, x):
 
 def stop_gradient(x):
     """x as a constant: every Var in the tree x is replaced by its plain value, for all tapes at once."""
-
     return structure.map(_plain, x) if isinstance(x, (dict, list, tuple)) else _plain(x)
 
 

@@ -3,70 +3,62 @@
 `lstm` computes what `layers.lstm` does, which stays the readable reference.
 """
 
+import functools
+import itertools
 import operator
 
 import numpy as np
 
 from minigrad.core import SecondDerivativeError, Var, new_node
+from minigrad.kernels import lstm as kernel
 
 # ------------------------------------------------------------------------------------------ several results at once
 #
 # A primitive of the engine has one result and a rule for each argument. A kernel has many results, and computes the
-# cotangents of all its arguments in one go. So its results get nodes of their own, which pass their cotangents on to a
-# node for all of them; from there one call of the kernel's pullback leads to a node for all arguments.
+# cotangents of all its arguments in one go. So one edge leads from the nodes of all its results, a slice of the tape,
+# to a node for all arguments, and from there one to each.
 
 
-class Several(dict):
-    """Cotangents by position. What is absent is zero."""
+class Several(list):
+    """The cotangents of all arguments, in their order."""
 
     shape = dtype = None  # the engine compares a node's with its cotangent's, and finds them equal
 
-    def __add__(self, other):
-        return Several({**self, **other})  # every result has a node of its own: no position comes twice
 
+def record_several(name, function, arguments):
+    """The arrays that function(*arguments) computes, recorded so that one pullback serves all arguments.
 
-def _only(k):
-    return lambda g: Several({k: g})
-
-
-def record_several(name, function, pullback, arguments):
-    """The tuple function(*arguments) of arrays, recorded so that one call of a pullback serves all arguments.
-
-    pullback(results, *arguments) returns a function from the results' cotangents, a dict by position, to the sequence
-    of the arguments'. Raises SecondDerivativeError, here, where two nested derivatives watch the arguments.
+    function returns a list of arrays, and the pullback: from the list of their cotangents, None where one is zero, to
+    the list of the arguments'. Raises SecondDerivativeError, here, where two nested derivatives watch the arguments.
     """
     tapes = [argument.tape for argument in arguments if type(argument) is Var]
     if not tapes:
-        return function(*arguments)
+        return function(*arguments)[0]
     tape = max(tapes, key=operator.attrgetter("level"))
     inner = [a.value if type(a) is Var and a.tape is tape else a for a in arguments]
     _refuse_vars(name, inner)
-    results = function(*inner)
-    back = pullback(results, *inner)
+    results, pullback = function(*inner)
 
     def checked(cotangents):
-        _refuse_vars(name, cotangents.values())
-        return Several(enumerate(back(cotangents)))
+        _refuse_vars(name, cotangents)
+        return Several(pullback(cotangents))
 
-    before = new_node(tape, Several)
+    together = new_node(tape, Several)
     for k, argument in enumerate(arguments):
         if type(argument) is Var and argument.tape is tape:
-            tape.edges.append((before, argument.node, operator.itemgetter(k)))
-    after = new_node(tape, Several)
-    tape.edges.append((after, before, checked))
-    watched = []
-    for k, result in enumerate(results):
-        watched.append(Var(result, new_node(tape, result), tape))
-        tape.edges.append((watched[-1].node, after, _only(k)))
-    return tuple(watched)
+            tape.edges.append((together, argument.node, operator.itemgetter(k)))
+    watched = [Var(result, new_node(tape, result), tape) for result in results]
+    tape.edges.append((slice(together + 1, together + 1 + len(watched)), together, checked))
+    return watched
 
 
 def _refuse_vars(name, values):
-    if any(type(value) is Var for value in values):
-        raise SecondDerivativeError(
-            f"fused.{name} has no second derivative: use layers.{name}, or the optimizer LSTM(fused=False), "
-            "or minigrad.stop_gradient on an argument"
-        )
+    for value in values:
+        if type(value) is Var:
+            raise SecondDerivativeError(
+                f"fused.{name} has no second derivative: use layers.{name}, or the optimizer LSTM(fused=False), "
+                "or minigrad.stop_gradient on an argument"
+            )
 
 
 # ------------------------------------------------------------------------------------------ the LSTM
@@ -85,59 +77,45 @@ def lstm(weights, x, state):
     Raises ValueError where shapes do not fit, TypeError where dtypes do not, and SecondDerivativeError, at the call,
     where two nested derivatives watch the arguments.
     """
-    from minigrad.kernels import lstm as kernel
-
-    depth = len(weights["layers"])
-    arguments = [x, weights["output"]["W"], weights["output"]["b"]]
+    arguments, needs_x = [x, weights["output"]["W"], weights["output"]["b"]], type(x) is Var
     for layer, (h, c) in zip(weights["layers"], state, strict=True):
         arguments += [layer["W"], layer["b"], h, c]
-    _check(arguments)
-    needs_x = type(x) is Var
 
-    def forward(*arrays):
-        y, h, c = kernel.forward(*_operands(arrays))
-        return (y, *(array for pair in zip(h, c, strict=True) for array in pair))
+    def function(*arrays):
+        _check(tuple([a.shape for a in arrays]), *{a.dtype for a in arrays})
+        x, v, e, *layers = map(np.ascontiguousarray, arrays)
+        operands = x, v, e, *(tuple(layers[k::4]) for k in range(4))
+        y, h_new, c_new = kernel.forward(*operands)
+        results = [y, *itertools.chain(*zip(h_new, c_new, strict=True))]
+        shapes = [result.shape for result in results]  # the closure below shall not keep y
 
-    def pullback(results, *arrays):
-        def back(g):
-            cotangents = [_cotangent(g.get(k), result) for k, result in enumerate(results)]
-            dy, dh_new, dc_new = cotangents[0], tuple(cotangents[1::2]), tuple(cotangents[2::2])
-            dx, dv, de, dW, db, dh, dc = kernel.backward(*_operands(arrays), results[1::2], dy, dh_new, dc_new, needs_x)
-            found = [dx, dv.reshape(1, -1), de.reshape(1, 1)]
-            for k in range(depth):
-                found += [dW[k].reshape(arrays[3 + 4 * k].shape), db[k].reshape(4, -1, 1), dh[k], dc[k]]
-            return found
+        def pullback(cotangents):
+            dy, *new = (
+                np.zeros(shape, x.dtype) if g is None else np.ascontiguousarray(g)
+                for g, shape in zip(cotangents, shapes, strict=True)
+            )
+            found = kernel.backward(*operands, h_new, dy, tuple(new[::2]), tuple(new[1::2]), needs_x)
+            return [*found[:3], *itertools.chain(*zip(*found[3:], strict=True))]
 
-        return back
+        return results, pullback
 
-    y, *new = record_several("lstm", forward, pullback, arguments)
+    y, *new = record_several("lstm", function, arguments)
     return y, list(zip(new[::2], new[1::2], strict=True))
 
 
-def _operands(arrays):
-    """The kernel's arguments, contiguous: x, read-out and its bias, and tuples over the layers of W, b, h and c."""
-    x, v, e, *layers = map(np.ascontiguousarray, arrays)
-    W, b = (tuple(a.reshape(-1, *a.shape[2:]) for a in layers[k::4]) for k in (0, 1))
-    return x, v.ravel(), e.ravel(), W, tuple(a.ravel() for a in b), tuple(layers[2::4]), tuple(layers[3::4])
-
-
-def _cotangent(g, like):
-    return np.zeros_like(like) if g is None else np.ascontiguousarray(g)
-
-
-def _check(arguments):
+@functools.lru_cache
+def _check(shapes, *dtypes):
     """Compiled code does not check bounds: no array of a wrong shape may reach it."""
-    x, v, e, *layers = arguments
-    if len({a.dtype for a in arguments}) != 1 or x.dtype not in (np.float32, np.float64):
-        found = sorted({str(a.dtype) for a in arguments})
+    if len(dtypes) != 1 or dtypes[0] not in (np.float32, np.float64):
+        found = sorted(map(str, dtypes))
         raise TypeError(f"fused.lstm takes arrays of one dtype, float32 or float64, not {found}: use astype")
-    below, n = x.shape[0], x.shape[1:]
+    (below, *n), v, e, *layers = shapes
     for k in range(0, len(layers), 4):
-        W, b, h, c = (a.shape for a in layers[k : k + 4])
+        W, b, h, c = layers[k : k + 4]
         hidden = h[0] if h else 0
         expected = (4, hidden, below + hidden), (4, hidden, 1), (hidden, *n), (hidden, *n)
         if (W, b, h, c) != expected or len(n) != 1:
             raise ValueError(f"fused.lstm, layer {k // 4}: W, b, h and c have shapes {W, b, h, c}, not {expected}")
         below = hidden
-    if v.shape != (1, below) or e.shape != (1, 1):
-        raise ValueError(f"fused.lstm: the read-out has shapes {v.shape} and {e.shape}, not (1, {below}) and (1, 1)")
+    if v != (1, below) or e != (1, 1):
+        raise ValueError(f"fused.lstm: the read-out has shapes {v} and {e}, not (1, {below}) and (1, 1)")

@@ -25,7 +25,7 @@ def value_and_grad(f, has_aux=False):
             raise ValueError(f"grad needs a scalar, f returned shape {value.shape}: reduce it, or use minigrad.vjp")
         if value.dtype.kind != "f":
             raise TypeError(f"grad needs a float, f returned {value.dtype}")
-        return ((value, aux) if has_aux else value), pullback(1.0)
+        return ((value, aux) if has_aux else value), pullback(1.0, again=False)
 
     return differentiated
 

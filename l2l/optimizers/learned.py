@@ -90,7 +90,13 @@ class LSTM:
         return [(np.zeros((n, theta.size), self.dtype),) * 2 for n in self.hidden]
 
     def __call__(self, phi, grad, state):
-        x = mg.reshape(mg.astype(grad, self.dtype), (-1,))
-        x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.expand_dims(x, 0)
+        x = _shaped(grad, (grad.size,), self.dtype)
+        x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.reshape(x, (1, grad.size))
         y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
-        return mg.reshape(mg.astype(self.scale * y, grad.dtype), grad.shape), state
+        return _shaped(self.scale * y, grad.shape, grad.dtype), state
+
+
+def _shaped(x, shape, dtype):
+    """x in another shape and precision; where both are what they are, nothing is recorded."""
+    x = x if x.dtype == dtype else mg.astype(x, dtype)
+    return x if x.shape == shape else mg.reshape(x, shape)

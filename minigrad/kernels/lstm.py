@@ -10,10 +10,11 @@ gates instead would take three times the memory, and save a third of backward's 
 Arguments of `forward` and `backward`, all float32 or all float64, C-contiguous and of fitting shapes (`fused.lstm`
 sees to that; compiled code does not check); tuples have one array for each layer, the first layer first:
 
-    x (inputs, P)      W (4·hidden, inputs + hidden)      b (4·hidden,)      h, c (hidden, P)
-    v (hidden,), e (1,): the read-out y = v·h_new + e of the last layer, y (P,)
+    x (inputs, P)      W (4, hidden, inputs + hidden)      b (4, hidden, 1)      h, c (hidden, P)
+    v (1, hidden), e (1, 1): the read-out y = v h_new + e of the last layer, y (P,)
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -87,7 +88,7 @@ def _forward_tile(z, b, c, h_new, c_new, start):
     half = z.dtype.type(0.5)  # a Python float would turn float32 arithmetic into float64
     for u in range(hidden):
         zi, zf, zg, zo = z[u], z[hidden + u], z[2 * hidden + u], z[3 * hidden + u]
-        bi, bf, bg, bo = b[u], b[hidden + u], b[2 * hidden + u], b[3 * hidden + u]
+        bi, bf, bg, bo = b[0, u, 0], b[1, u, 0], b[2, u, 0], b[3, u, 0]
         c_old, c_out, h_out = c[u, start : start + n], c_new[u, start : start + n], h_new[u, start : start + n]
         prefetch(c[u, start + n : start + 2 * n])
         for t in range(n):
@@ -109,7 +110,7 @@ def _backward_tile(z, b, c, dh_new, dc_new, above, dc, db, start):
     half, one = z.dtype.type(0.5), z.dtype.type(1)
     for u in range(hidden):
         zi, zf, zg, zo = z[u], z[hidden + u], z[2 * hidden + u], z[3 * hidden + u]
-        bi, bf, bg, bo = b[u], b[hidden + u], b[2 * hidden + u], b[3 * hidden + u]
+        bi, bf, bg, bo = b[0, u, 0], b[1, u, 0], b[2, u, 0], b[3, u, 0]
         c_old, dc_out = c[u, start : start + n], dc[u, start : start + n]
         dh_in, dc_in = dh_new[u, start : start + n], dc_new[u, start : start + n]
         prefetch(c[u, start + n : start + 2 * n])
@@ -130,10 +131,10 @@ def _backward_tile(z, b, c, dh_new, dc_new, above, dc, db, start):
             sum_f += dzf
             sum_g += dzg
             sum_o += dzo
-        db[u] += sum_i
-        db[hidden + u] += sum_f
-        db[2 * hidden + u] += sum_g
-        db[3 * hidden + u] += sum_o
+        db[0, u, 0] += sum_i
+        db[1, u, 0] += sum_f
+        db[2, u, 0] += sum_g
+        db[3, u, 0] += sum_o
 
 
 @jit
@@ -152,15 +153,6 @@ def _copy(rows, n, target, row, column, source, source_row, source_column):
 
 
 @jit
-def _add(total, part):
-    """total += part, row by row for the same reason as in `_copy`."""
-    for k in range(total.shape[0]):
-        to, of = total[k], part[k]
-        for t in range(to.size):
-            to[t] += of[t]
-
-
-@jit
 def _matrix(buffer, rows, columns):
     """The beginning of a flat buffer as a contiguous matrix, which is what BLAS wants."""
     return buffer[: rows * columns].reshape(rows, columns)
@@ -170,11 +162,21 @@ def _matrix(buffer, rows, columns):
 
 
 @jit
-def _widest(W):
-    most = 0
+def _buffer(W, n):
+    """Room for the gates, or the inputs, of n coordinates in any layer."""
+    widest = 0
     for layer in range(len(W)):
-        most = max(most, W[layer].shape[0], W[layer].shape[1])
-    return most
+        widest = max(widest, 4 * W[layer].shape[1], W[layer].shape[2])
+    return np.empty(widest * n, W[0].dtype)
+
+
+@jit
+def _gate_arguments(W, below, h, inputs, z, start):
+    """inputs = [below; h] in the columns of a tile from `start` on, and z = W inputs, without the bias."""
+    n = z.shape[1]
+    _copy(len(below), n, inputs, 0, 0, below, 0, start)
+    _copy(len(h), n, inputs, len(below), 0, h, 0, start)
+    np.dot(W.reshape(len(z), len(inputs)), inputs, z)
 
 
 @jit
@@ -182,42 +184,40 @@ def _read_out(v, e, h_new, y, start, n):
     """The columns of y = v·h_new + e from `start` on."""
     wide_vectors()
     out = y[start : start + n]
-    out[:] = e[0]
-    for u in range(len(v)):
+    out[:] = e[0, 0]
+    for u in range(len(h_new)):
         row = h_new[u, start : start + n]
         for t in range(n):
-            out[t] += v[u] * row[t]
+            out[t] += v[0, u] * row[t]
 
 
 @jit
-def _read_out_back(v, h_new, dy, above, dv, de, start, n):
+def _read_out_back(v, h_new, dy, above, dv, de, start):
     """The read-out's part of the cotangent of h_new, above (hidden, n), and its shares of dv and de."""
     wide_vectors()
+    n = above.shape[1]
     g = dy[start : start + n]
-    for u in range(len(v)):
+    for u in range(len(h_new)):
         row = h_new[u, start : start + n]
-        total = v[u] - v[u]
+        total = v[0, u] - v[0, u]
         for t in range(n):
-            above[u, t] = v[u] * g[t]
+            above[u, t] = v[0, u] * g[t]
             total += g[t] * row[t]
-        dv[u] += total
+        dv[0, u] += total
     for t in range(n):
-        de[0] += g[t]
+        de[0, 0] += g[t]
 
 
 @jit(entry=True)
 def _forward_chunk(first, last, x, v, e, W, b, h, c, y, h_new, c_new):
-    size = _widest(W) * TILE
-    z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
+    width = min(TILE, last - first)
+    z_buffer, input_buffer = _buffer(W, width), _buffer(W, width)
     for start in range(first, last, TILE):
         n = min(TILE, last - start)
         for layer in range(len(W)):
-            rows, columns = W[layer].shape
-            below = columns - h[layer].shape[0]
-            z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
-            _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
-            _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
-            np.dot(W[layer], inputs, z)
+            _, hidden, columns = W[layer].shape
+            z, inputs = _matrix(z_buffer, 4 * hidden, n), _matrix(input_buffer, columns, n)
+            _gate_arguments(W[layer], h_new[layer - 1] if layer else x, h[layer], inputs, z, start)
             _forward_tile(z, b[layer], c[layer], h_new[layer], c_new[layer], start)
         _read_out(v, e, h_new[-1], y, start, n)
 
@@ -225,32 +225,29 @@ def _forward_chunk(first, last, x, v, e, W, b, h, c, y, h_new, c_new):
 @jit(entry=True)
 def _backward_chunk(k, first, last, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc):
     """The columns first to last of dx, dh and dc, and their part k of the sums dv, de, dW and db."""
-    widest = _widest(W)
-    size = widest * TILE
-    z_buffer, input_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
-    above_buffer, dinput_buffer = np.empty(size, x.dtype), np.empty(size, x.dtype)
-    weight_buffer = np.empty(widest * widest, x.dtype)
+    width = min(TILE, last - first)
+    z_buffer, input_buffer, above_buffer = _buffer(W, width), _buffer(W, width), _buffer(W, width)
     for start in range(first, last, TILE):
         n = min(TILE, last - start)
-        above = _matrix(above_buffer, len(v), n)
-        _read_out_back(v, h_new[-1], dy, above, dv[k], de[k], start, n)
+        above = _matrix(above_buffer, v.size, n)
+        _read_out_back(v, h_new[-1], dy, above, dv[k], de[k], start)
         for layer in range(len(W) - 1, -1, -1):
-            rows, columns = W[layer].shape
-            below = columns - h[layer].shape[0]
-            z, inputs = _matrix(z_buffer, rows, n), _matrix(input_buffer, columns, n)
-            dinputs, weights = _matrix(dinput_buffer, columns, n), _matrix(weight_buffer, rows, columns)
-            _copy(below, n, inputs, 0, 0, h_new[layer - 1] if layer else x, 0, start)
-            _copy(columns - below, n, inputs, below, 0, h[layer], 0, start)
-            np.dot(W[layer], inputs, z)
+            _, hidden, columns = W[layer].shape
+            below = columns - hidden
+            z, inputs = _matrix(z_buffer, 4 * hidden, n), _matrix(input_buffer, columns, n)
+            _gate_arguments(W[layer], h_new[layer - 1] if layer else x, h[layer], inputs, z, start)
             _backward_tile(z, b[layer], c[layer], dh_new[layer], dc_new[layer], above, dc[layer], db[layer][k], start)
-            np.dot(z, inputs.T, weights)
-            _add(dW[layer][k], weights)
-            np.dot(W[layer].T, z, dinputs)
-            _copy(columns - below, n, dh[layer], 0, start, dinputs, below, 0)
+            dweights = np.empty((4 * hidden, columns), x.dtype)
+            np.dot(z, inputs.T, dweights)
+            total, part = dW[layer][k].reshape(-1), dweights.reshape(-1)
+            for t in range(total.size):
+                total[t] += part[t]
+            np.dot(W[layer].reshape(4 * hidden, columns).T, z, inputs)  # which become their cotangent
+            _copy(hidden, n, dh[layer], 0, start, inputs, below, 0)
             above = _matrix(above_buffer, below, n)
-            _copy(below, n, above, 0, 0, dinputs, 0, 0)
-        if dx.shape[0]:
-            _copy(dx.shape[0], n, dx, 0, start, above, 0, 0)
+            _copy(below, n, above, 0, 0, inputs, 0, 0)
+        if len(dx):
+            _copy(len(dx), n, dx, 0, start, above, 0, 0)
 
 
 # ------------------------------------------------------------------------------------------ all chunks
@@ -284,8 +281,12 @@ def _chunk_size(P):
     return -(-P // (16 * chunks)) * 16
 
 
-def _empty_like(arrays):
-    return tuple(map(np.empty_like, arrays))
+def _state_like(h, c):
+    """Room for a new h and c. One array for all: from 4 MB on, NumPy asks for huge pages, which are filled faster."""
+    ends = [0, *itertools.accumulate(map(len, h + c))]
+    rows = np.empty((ends[-1], h[0].shape[1]), h[0].dtype)
+    parts = tuple([rows[start:end] for start, end in itertools.pairwise(ends)])
+    return parts[: len(h)], parts[len(h) :]
 
 
 def forward(x, v, e, W, b, h, c):
@@ -293,8 +294,8 @@ def forward(x, v, e, W, b, h, c):
     if not enabled:
         return forward_reference(x, v, e, W, b, h, c)
     keep_scipy_to_one_thread()
-    y, h_new, c_new = np.empty(x.shape[1], x.dtype), _empty_like(h), _empty_like(c)
     P = x.shape[1]
+    y, (h_new, c_new) = np.empty(P, x.dtype), _state_like(h, c)
     size = _chunk_size(P)
     if size >= P:
         _forward_chunk(0, P, x, v, e, W, b, h, c, y, h_new, c_new)
@@ -315,10 +316,9 @@ def backward(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
     P = x.shape[1]
     size = _chunk_size(P)
     chunks = max(1, -(-P // size))
-    dx = np.empty_like(x if input_gradient else x[:0])
-    dh, dc = _empty_like(h), _empty_like(c)
-    dv, de = (np.zeros((chunks, *a.shape), a.dtype) for a in (v, e))
-    dW, db = (tuple(np.zeros((chunks, *a.shape), a.dtype) for a in arrays) for arrays in (W, b))
+    dx = np.empty((len(x) if input_gradient else 0, P), x.dtype)
+    dh, dc = _state_like(h, c)
+    (dv, de), dW, db = (tuple([np.zeros((chunks, *a.shape), a.dtype) for a in arrays]) for arrays in ((v, e), W, b))
     if size >= P:
         _backward_chunk(0, 0, P, x, v, W, b, h, c, h_new, dy, dh_new, dc_new, dx, dv, de, dW, db, dh, dc)
     else:
@@ -334,8 +334,7 @@ def _total(parts):
 
 
 def _gates_reference(x, h, W, b):
-    z = W @ np.concatenate([x, h]) + b[:, None]
-    i, f, g, o = np.split(z, 4)
+    i, f, g, o = W @ np.concatenate([x, h]) + b
     i, f, o = (0.5 + 0.5 * np.tanh(0.5 * k) for k in (i, f, o))
     return i, f, np.tanh(g), o
 
@@ -348,22 +347,21 @@ def forward_reference(x, v, e, W, b, h, c):
         c_new.append(f * c[k] + i * g)
         x = o * np.tanh(c_new[k])
         h_new.append(x)
-    return v @ x + e, tuple(h_new), tuple(c_new)
+    return (v @ x + e)[0], tuple(h_new), tuple(c_new)
 
 
 def backward_reference(x, v, e, W, b, h, c, h_new, dy, dh_new, dc_new, input_gradient):
     """What `backward` computes, in plain NumPy with its exact tanh."""
-    above, found = v[:, None] * dy, []
+    above, found = v.T * dy, []
     for k in reversed(range(len(W))):
         inputs = h_new[k - 1] if k else x
         i, f, g, o = _gates_reference(inputs, h[k], W[k], b[k])
         y = np.tanh(f * c[k] + i * g)
         dh = dh_new[k] + above
         dcell = dc_new[k] + dh * o * (1 - y * y)
-        dz = np.concatenate(
-            [dcell * g * (i - i * i), dcell * c[k] * (f - f * f), dcell * i * (1 - g * g), dh * y * (o - o * o)]
-        )
-        above, dh = np.split(W[k].T @ dz, [len(inputs)])
-        found.append((dz @ np.concatenate([inputs, h[k]]).T, dz.sum(1), dh, dcell * f))
+        dz = dcell * g * (i - i * i), dcell * c[k] * (f - f * f), dcell * i * (1 - g * g), dh * y * (o - o * o)
+        both = np.concatenate([inputs, h[k]])
+        above, dh = np.split(sum(W[k][j].T @ dz[j] for j in range(4)), [len(inputs)])
+        found.append((np.stack(dz) @ both.T, np.stack(dz).sum(2, keepdims=True), dh, dcell * f))
     dx = above if input_gradient else above[:0]
-    return dx, h_new[-1] @ dy, dy.sum()[None], *zip(*reversed(found), strict=True)
+    return dx, (h_new[-1] @ dy)[None], dy.sum().reshape(1, 1), *zip(*reversed(found), strict=True)

@@ -32,6 +32,8 @@ def _count(shape, axis):
 
 def _spread(y, shape, axis):
     """Broadcast a reduced array back over the axes it lost."""
+    if y.shape == ():
+        return broadcast_to(y, shape)
     reduced = _axes(shape, axis)
     return broadcast_to(reshape(y, tuple(1 if i in reduced else n for i, n in enumerate(shape))), shape)
 
@@ -47,7 +49,7 @@ def sum(x, /, axis=None, keepdims=False):
 
     VJP: g, repeated over axis.
     """
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis, keepdims=keepdims)  # np.sum, without its way through several Python functions
 
 
 def channel_sums(x):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.core import traced
 
 
 def cube(x):
@@ -336,3 +337,27 @@ def test_threads_do_not_mix():
     for thread in threads:
         thread.join()
     assert results == {i: [float(i)] * 5 for i in range(4)}
+
+
+def test_a_gradient_frees_the_forward_pass_on_the_way():
+    alive, counts = weakref.WeakSet(), []
+
+    class Held:
+        pass
+
+    def rule(y, x):
+        held = Held()
+        alive.add(held)
+
+        def back(g, held=held):
+            counts.append(len(alive))
+            return g
+
+        return back
+
+    link = traced(lambda x, /: x + 1.0, rule)
+    mg.grad(lambda x: link(link(link(x))))(1.0)
+    assert counts == [3, 2, 1]
+    counts.clear()
+    _, pullback = mg.vjp(lambda x: link(link(x)), 1.0)
+    assert (pullback(1.0), pullback(2.0), counts) == (1.0, 2.0, [2, 2, 2, 2])

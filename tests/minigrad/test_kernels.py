@@ -22,11 +22,11 @@ def operands(P, dtype, hidden=(20, 20), inputs=2):
     normal = lambda *shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
     x, W, b = normal(inputs, P), [], []
     for h in hidden:
-        W.append(normal(4 * h, inputs + h) * dtype(0.3))
-        b.append(normal(4 * h))
+        W.append(normal(4, h, inputs + h) * dtype(0.3))
+        b.append(normal(4, h, 1))
         inputs = h
     h, c, dh, dc = (tuple(normal(n, P) for n in hidden) for _ in range(4))
-    return (x, normal(inputs), normal(1), tuple(W), tuple(b), h, c), (normal(P), dh, dc)
+    return (x, normal(1, inputs), normal(1, 1), tuple(W), tuple(b), h, c), (normal(P), dh, dc)
 
 
 def assert_close(found, expected, tolerance):
