@@ -161,7 +161,7 @@ def test_animation_has_a_filmstrip_words_and_a_limit_and_is_the_same_each_time(s
     assert "<img " in player["text/html"]
     assert "<img " not in player["text/html"].replace('<img alt="', "")
     assert "http" not in player["text/html"]
-    assert ">▶</button>" in player["text/html"]
+    assert "▶</button>" in player["text/html"]
     assert shown[:3] == shown[3:]
     with pytest.raises(ValueError, match="at most 60 frames"):
         course.show_animation(figure, print, 61, alt="")
