@@ -31,6 +31,7 @@ a { color: #0b5cad; }
 pre { font: 14px/1.45 ui-monospace, monospace; padding: .7rem .9rem; overflow-x: auto; }
 pre { border-radius: 6px; margin: .6rem 0; }
 code { font: .88em ui-monospace, monospace; }
+pre code { font: inherit; }
 pre.code, pre.source, main pre:not(.output) { background: #f3f4f6; }
 pre.output { border-left: 3px solid #c9ccd1; border-radius: 0; padding: .1rem .9rem; white-space: pre-wrap; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }

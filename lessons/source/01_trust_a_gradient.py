@@ -241,6 +241,9 @@ print("by hand: ", slope(point))
 #
 # A wrong entry changes the left side, unless $v$ happens to be blind to it. So three directions are tried. (Implementation:
 # [`check_gradients`](../minigrad/testing.py). Test: [test_testing.py](../tests/minigrad/test_testing.py).)
+#
+# In the code below, read the inner loop first. `exact` is the left side, `numeric` the right side. The outer loop then
+# asks the same of the gradient itself, for second derivatives; lesson 8 needs that.
 
 # %%
 show_source(mg.check_gradients)
@@ -307,6 +310,7 @@ def caught(n, delta, seed):
 
 deltas = np.logspace(-10, 0, 21)
 share = {n: [np.mean([caught(n, d, seed) for seed in range(40)]) for d in deltas] for n in (1, 100, 10_000)}
+half = {n: deltas[np.argmax(np.array(shares) >= 0.5)] for n, shares in share.items()}
 labels = {1: "the only entry", 100: "one of 100 entries", 10_000: "one of 10,000 entries"}
 figure, axes = figures.lines(
     {labels[n]: (deltas, shares) for n, shares in share.items()},
@@ -323,7 +327,9 @@ show(
 )
 
 # %% [markdown]
-# A hundred times more entries hide a fault that is a hundred times larger. A direction of length 1 has little left for
+# The smallest fault that half of the checks catch: {{sci(half[1], 1)}} in the only entry, {{sci(half[100], 1)}} in one
+# of 100, {{sci(half[10_000], 1)}} in one of 10,000. A hundred times more entries hide a fault that is a hundred times
+# larger. A direction of length 1 has little left for
 # each entry, and the tolerance is relative to the whole gradient. A fault of one per cent in one of 10,000 entries was
 # missed in {{1 - share[10_000][16]:.0%}} of the checks, in one of 100 entries in {{1 - share[100][16]:.0%}}. The tails
 # are long: now and then the random weight of the spoiled entry is nearly zero, and then even a large fault hides.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import minigrad as mg
-from l2l import figures
+from l2l import figures, plots
 from lessons import course
 from lessons.course import check, expect, recall, sci
 
@@ -146,6 +146,13 @@ def test_figure_carries_its_words(shown):
     assert metadata["image/png"] == {"alt": "Two points.", "width": 700}
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size == (1050, 675)
     assert "Two points." in words["text/html"]
+
+
+def test_figures_of_the_command_line_can_be_shown_too(shown):
+    results = {"lstm": {"learning_rate": None, "curves": np.ones((2, 3))}}
+    course.show(plots.curves(None, results, "Flat"), alt="A flat line.")
+    course.show(figures.loop(), alt="Two loops.")
+    assert [metadata["image/png"]["alt"] for _, metadata in shown[::2]] == ["A flat line.", "Two loops."]
 
 
 def test_animation_has_a_filmstrip_words_and_a_limit_and_is_the_same_each_time(shown):
