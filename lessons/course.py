@@ -56,13 +56,13 @@ def lesson(number):
 ICONS = {
     "fa-minus": "−",
     "fa-plus": "+",
-    "fa-fast-backward": "⏮",
-    "fa-fast-forward": "⏭",
+    "fa-fast-backward": "|◀",
+    "fa-fast-forward": "▶|",
     "fa-step-backward": "◁|",
     "fa-step-forward": "|▷",
     "fa-play fa-flip-horizontal": "◀",
     "fa-play": "▶",
-    "fa-pause": "⏸",
+    "fa-pause": "||",
 }
 
 # ------------------------------------------------------------------------------------------ exercises
