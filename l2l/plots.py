@@ -1,4 +1,7 @@
-"""Figures in one house style: white ground (readable on a dark page), colour-blind-safe, every axis labelled."""
+"""Figures in one house style: white ground (readable on a dark page), colour-blind-safe, every axis labelled.
+
+Each function writes its figure to `path`; with path=None it returns the figure, for a notebook to show.
+"""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,7 +26,7 @@ def curves(path, results, title, trained=None):
     _draw_curves(axes[0], results, trained)
     axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
     axes[0].legend(frameon=False, fontsize=9)
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def panels(path, groups, title):
@@ -34,7 +37,7 @@ def panels(path, groups, title):
         ax.set_title(heading, fontsize=10)
         ax.legend(frameon=False, fontsize=8)
     axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def heatmap(path, ratios, texts, columns, rows, title, scale):
@@ -59,7 +62,7 @@ def heatmap(path, ratios, texts, columns, rows, title, scale):
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     bar.ax.yaxis.set_major_formatter("{x:g}")
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def proposals(path, updates, where, title):
@@ -84,7 +87,7 @@ def proposals(path, updates, where, title):
         ax.set_xlabel("gradient")
         ax.set_ylabel("proposed update")
     axes[0].legend(frameon=False, fontsize=8)
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def angles(path, found, title):
@@ -100,7 +103,12 @@ def angles(path, found, title):
         ax.grid(True, alpha=0.25)
     axes[0].set_ylabel("angle between the two meta-gradients, degrees")
     axes[0].legend(frameon=False, fontsize=8)
-    _save(figure, path)
+    return _save(figure, path)
+
+
+def canvas(title, height=1, width=1, size=(7, 4.5), **sharing):
+    """A figure in the house style and its axes, height × width of them in one row: for what is drawn elsewhere."""
+    return _figure(height, width, size, title, **sharing)
 
 
 # ------------------------------------------------------------------------------------------ their parts
@@ -139,4 +147,6 @@ def _draw_curves(axes, results, trained=None):
 
 
 def _save(figure, path):
-    files.write(path, lambda file: figure.savefig(file, format="png"))
+    if path is None:
+        return figure
+    return files.write(path, lambda file: figure.savefig(file, format="png"))

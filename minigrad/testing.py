@@ -6,13 +6,21 @@ from minigrad import tree
 from minigrad.core import vjp
 from minigrad.ops.shape import reshape
 
-# The central difference of sixth order, Σ w·(f(x + khv) − f(x − khv))/h. Its error is O(h⁶): with h = 1e-2 truncation
-# (about 1e-13) and rounding (about 1e-14) both lie far below the tolerance.
-_STENCIL = ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))
+# Pairs (k, w): the slope of f at x is about Σ w·f(x + k·h)/h. Keyed by the order p of the error, O(hᵖ).
+STENCILS = {
+    1: ((1, 1.0), (0, -1.0)),  # the forward difference
+    2: ((1, 1 / 2), (-1, -1 / 2)),  # the central difference
+    6: ((1, 45 / 60), (-1, -45 / 60), (2, -9 / 60), (-2, 9 / 60), (3, 1 / 60), (-3, -1 / 60)),
+}
 
 
 class GradientError(AssertionError):
     """A gradient does not agree with finite differences."""
+
+
+def difference(f, x, h, order=6, v=1.0):
+    """The derivative of f at x along v by finite differences, Σ w·f(x + k·h·v)/h over `STENCILS[order]`."""
+    return sum(w * f(x + k * h * v) for k, w in STENCILS[order]) / h
 
 
 def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, seed=0):
@@ -20,7 +28,8 @@ def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, 
 
     For a random cotangent u and direction v, (uᵀ ∂f/∂x)·v must equal the central difference of uᵀf along v; at order 2
     the same is asked of the function (x, u) ↦ uᵀ ∂f/∂x. All float arrays in args (trees, too) are differentiated, in
-    float64; Python numbers, integers and booleans are constants. f has to be smooth within 3·step of args.
+    float64; Python numbers, integers and booleans are constants. f has to be smooth within 3·step of args. There the
+    truncation (about 1e-13) and the rounding (about 1e-14) of a sixth-order difference both lie far below `tolerance`.
 
     Raises GradientError where the two differ by more than `tolerance` relative to the larger of the numeric value, the
     gradient's norm and 1, and ValueError where args hold nothing to differentiate.
@@ -47,7 +56,7 @@ def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, 
         for _ in range(directions):
             v = rng.normal(size=x.shape)
             v /= max(1.0, np.linalg.norm(v))
-            numeric = _directional(lambda x, u=u, f=of_vector: np.sum(u * f(x)), x, v, step)
+            numeric = difference(lambda x, u=u, f=of_vector: np.sum(u * f(x)), x, step, v=v)
             exact = gradient @ v
             if not abs(numeric - exact) <= tolerance * max(1.0, abs(numeric), np.linalg.norm(gradient)):
                 raise GradientError(
@@ -55,10 +64,6 @@ def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, 
                     f"finite differences give {numeric:.12g}"
                 )
         of_vector, x = _with_cotangent(of_vector, x, u), np.concatenate([x, u.ravel()])
-
-
-def _directional(f, x, v, step):
-    return sum(w / step * (f(x + k * step * v) - f(x - k * step * v)) for k, w in _STENCIL)
 
 
 def _with_cotangent(f, x, u):

@@ -5,6 +5,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.core import traced
+from minigrad.testing import STENCILS, difference
 
 X = np.array([0.3, -1.2, 2.0])
 
@@ -53,3 +54,23 @@ def test_nothing_to_differentiate_is_an_error():
 def test_not_a_number_is_caught():
     with pytest.raises(mg.GradientError), np.errstate(invalid="ignore"):
         mg.check_gradients(mg.log, -X)
+
+
+@pytest.mark.parametrize("order", STENCILS)
+def test_stencil_is_exact_for_polynomials_up_to_its_order(order):
+    for degree in range(order + 2):
+        exact = degree * 0.7 ** (degree - 1) if degree else 0.0
+        off = abs(difference(lambda x, n=degree: x**n, 0.7, 0.25, order) - exact)
+        assert (off < 1e-13) == (degree <= order), degree
+
+
+@pytest.mark.parametrize("order", STENCILS)
+def test_error_of_a_stencil_falls_with_its_order(order):
+    h = {1: 1e-4, 2: 1e-3, 6: 0.1}[order]
+    off = [abs(difference(np.exp, 1.0, step, order) - np.e) for step in (h, h / 2)]
+    assert abs(np.log2(off[0] / off[1]) - order) < 0.05
+
+
+def test_difference_is_taken_along_v():
+    x, v = X, np.array([1.0, 2.0, -1.0])
+    assert abs(difference(lambda x: np.sum(x**2.0), x, 1e-2, v=v) - 2.0 * x @ v) < 1e-12

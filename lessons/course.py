@@ -1,0 +1,298 @@
+"""What every lesson shares. The first cell of a notebook imports it, and `minigrad` and `l2l` can be imported after it,
+wherever Jupyter was started."""
+
+import ast
+import base64
+import functools
+import hashlib
+import importlib
+import inspect
+import io
+import json
+import re
+import sys
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from IPython.display import display
+from matplotlib.animation import FuncAnimation
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+warnings.filterwarnings("ignore", message="IProgress not found")  # no lesson shows a live progress bar
+
+# file name, question (the title of the lesson), minutes to read and try, lessons that it builds on
+LESSONS = [
+    ("01_trust_a_gradient", "Is my derivative right?", 45, ()),
+    ("02_one_bowl", "How large a step may I take?", 45, (1,)),
+    ("03_the_ravine", "Why is a narrow valley slow, and what does momentum change?", 45, (2,)),
+    ("04_signs_and_scales", "What if every coordinate had a step size of its own?", 45, (3,)),
+    ("05_a_fair_race", "When is one optimizer better than another?", 45, (4,)),
+    ("06_a_tape_from_scratch", "How does a program differentiate itself?", 60, (1,)),
+    ("07_arrays", "What happens to a gradient when shapes broadcast?", 60, (6,)),
+    ("08_derivatives_of_derivatives", "Can a backward pass be differentiated?", 60, (7,)),
+    ("09_curvature", "What does a Hessian know that a gradient does not?", 60, (5, 8)),
+    ("10_an_update_rule_is_a_function", "What if an update rule had weights?", 45, (5, 8)),
+    ("11_memory", "What should an optimizer remember?", 60, (10,)),
+    ("12_learning_to_learn", "How is an optimizer trained?", 60, (11,)),
+    ("13_what_the_paper_drops", "What is lost without the second derivatives?", 60, (9, 12)),
+    ("14_mnist", "Does the learned optimizer win on a real network?", 60, (12,)),
+    ("15_where_it_breaks", "Where does the learned optimizer fail?", 60, (14,)),
+    ("16_open_the_box", "What did the learned optimizer learn?", 60, (14,)),
+]
+
+
+def lesson(number):
+    """A link to a lesson, for Markdown: its number and its question."""
+    name, question, _, _ = LESSONS[number - 1]
+    return f"[{number} · {question}]({name}.ipynb)"
+
+
+ICONS = {
+    "fa-minus": "−",
+    "fa-plus": "+",
+    "fa-fast-backward": "|◀",
+    "fa-fast-forward": "▶|",
+    "fa-step-backward": "◁|",
+    "fa-step-forward": "|▷",
+    "fa-play fa-flip-horizontal": "◀",
+    "fa-play": "▶",
+    "fa-pause": "||",
+}
+
+# ------------------------------------------------------------------------------------------ exercises
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found. status: "not yet", "not quite" or "right"."""
+
+    status: str
+    message: str
+
+    def __repr__(self):
+        return f"{self.status}: {self.message}"
+
+
+def check(attempt, expected=None, *, on=None, that=None, tolerance=1e-9, right="well done."):
+    """The verdict on an answer, at once. It never raises for a wrong answer; make it the last line of its cell.
+
+    check(number, 4.0)                          a value (number, array, string; lists, tuples and dicts of them)
+    check(f, g, on=[(1.0,), (2.0, 3.0)])        a function: f(*inputs) must be g(*inputs), for each of the inputs
+    check(answer, that=find_fault)              anything else: find_fault(answer) says what is wrong, or returns None
+
+    Numbers agree within `tolerance`, relative to the larger of the expected one and 1. An answer that still is, holds
+    or returns `...` or None is "not yet".
+    """
+    if _untouched(attempt):
+        return Verdict("not yet", "replace the ... in the cell above, run it, then run this cell again.")
+    try:
+        fault = that(attempt) if that else _fault(attempt, expected, on, tolerance)
+    except _UntouchedError:
+        return Verdict("not yet", f"{attempt.__name__} still returns ... or None: write its body in the cell above.")
+    except Exception as error:
+        if "ellipsis" in str(error).lower():
+            return Verdict("not yet", "there still is a ... in your code in the cell above.")
+        return Verdict("not quite", f"your code raised {type(error).__name__}: {error}")
+    return Verdict("not quite", fault) if fault else Verdict("right", right)
+
+
+class _UntouchedError(Exception):
+    pass
+
+
+def _untouched(value):
+    if isinstance(value, (list, tuple)):
+        return any(map(_untouched, value))
+    return value is ... or value is None
+
+
+def _fault(attempt, expected, on, tolerance):
+    if on is None:
+        return _difference("your answer", attempt, expected, tolerance)
+    for inputs in on:
+        got = attempt(*inputs)
+        if _untouched(got):
+            raise _UntouchedError
+        fault = _difference(f"{attempt.__name__}({', '.join(map(_short, inputs))})", got, expected(*inputs), tolerance)
+        if fault:
+            return fault
+    return None
+
+
+def _difference(name, got, expected, tolerance):
+    if isinstance(expected, dict):
+        if not isinstance(got, dict) or got.keys() != expected.keys():
+            return f"{name} should be a dict with the keys {list(expected)}, it is {_short(got)}"
+        pairs = [(f"{name}[{key!r}]", got[key], expected[key]) for key in expected]
+        return next(filter(None, (_difference(*pair, tolerance) for pair in pairs)), None)
+    if isinstance(expected, (list, tuple)):
+        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
+            return f"{name} should be a {type(expected).__name__} of {len(expected)}, it is {_short(got)}"
+        pairs = [(f"{name}[{i}]", got[i], expected[i]) for i in range(len(expected))]
+        return next(filter(None, (_difference(*pair, tolerance) for pair in pairs)), None)
+    if isinstance(expected, (str, bool)):
+        return None if got == expected else f"{name} should be {expected!r}, it is {_short(got)}"
+    want, found = np.asarray(expected), np.asarray(got)
+    if found.dtype.kind not in "biufc":
+        return f"{name} should be {_short(want)}, it is {_short(got)}"
+    if found.shape != want.shape:
+        return f"{name} should have shape {want.shape}, it has shape {found.shape}"
+    off = np.abs(found - want)
+    if np.all(off <= tolerance * np.maximum(1.0, np.abs(want))):
+        return None
+    return f"{name} should be {_short(want)}, it is {_short(found)} (off by {np.max(off):.2g})"
+
+
+def _short(value):
+    """A value on one line, short enough for a verdict."""
+    if callable(value):
+        return getattr(value, "__name__", "a function")
+    if isinstance(value, (np.ndarray, np.generic, float)):
+        return np.array2string(np.asarray(value), precision=8, threshold=8, edgeitems=3).replace("\n", "")
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def recall(prediction, outcome):
+    """Print a prediction beside what was measured. There is no verdict: a surprise is worth more than a hit."""
+    show = {str: str}.get(type(outcome), "{:.3g}".format)
+    if _untouched(prediction):
+        print(f"You wrote no prediction. Measured: {show(outcome)}")
+    else:
+        print(f"You predicted: {prediction}. Measured: {show(outcome)}")
+
+
+@contextmanager
+def expect(*errors):
+    """Print the error that the block raises; the lesson wants to show it. Raises where the block raises nothing."""
+    try:
+        yield
+    except errors as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError(f"this block should have raised {' or '.join(e.__name__ for e in errors)}")
+
+
+# ------------------------------------------------------------------------------------------ numbers
+
+
+def sci(value, digits=2):
+    """A number in prose: 6.1·10⁻⁶, and 0.25 or 3,100 where powers of ten would not help."""
+    if not np.isfinite(value) or value == 0 or 1e-2 <= abs(value) < 1e5:
+        return f"{value:,.{digits}g}" if abs(value) < 100 else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+@functools.cache
+def result(file):
+    """What an experiment of the project measured: results/`file`, parsed."""
+    return json.loads((ROOT / "results" / file).read_text())
+
+
+# ------------------------------------------------------------------------------------------ source and figures
+
+
+def show_source(*objects):
+    """Show the code that the package runs: functions, classes, or module-level names as "minigrad.testing.STENCILS"."""
+    for thing in objects:
+        file, line, code = _assignment(thing) if isinstance(thing, str) else _definition(thing)
+        where = file.relative_to(ROOT).as_posix()
+        caption = f"[{where}, line {line}](../{where}#L{line})"
+        _publish(
+            {"text/markdown": f"{caption}\n\n```python\n{code}\n```", "text/plain": f"{where}, line {line}\n\n{code}"}
+        )
+
+
+def _definition(thing):
+    thing = inspect.unwrap(thing)
+    lines, line = inspect.getsourcelines(thing)
+    return Path(inspect.getsourcefile(thing)).resolve(), line, inspect.cleandoc("\n" + "".join(lines)).rstrip()
+
+
+def _assignment(dotted):
+    module_name, _, name = dotted.rpartition(".")
+    file = Path(importlib.import_module(module_name).__file__).resolve()
+    text = file.read_text()
+    for node in ast.parse(text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if name in [target.id for target in targets if isinstance(target, ast.Name)]:
+            return file, node.lineno, ast.get_source_segment(text, node)
+    raise AttributeError(f"{module_name} assigns nothing to {name}")
+
+
+def show(figure, alt):
+    """Show a figure of `l2l.plots` or `l2l.figures`, with alt: what it shows, in words, for who cannot see it.
+
+    The words are the image's alternative text where the page supports that, and stand folded under it for the others.
+    """
+    png = _png(figure, dpi=150)
+    width = round(100 * figure.get_figwidth())
+    _publish(
+        {"image/png": base64.b64encode(png).decode(), "text/plain": alt}, {"image/png": {"alt": alt, "width": width}}
+    )
+    _in_words(alt)
+
+
+def show_animation(figure, draw, frames, alt, strip=4, interval=100):
+    """Show a filmstrip of `strip` frames, and a player of all of them (at most 60): draw(k) redraws the figure."""
+    if frames > 60:
+        raise ValueError("an animation has at most 60 frames: draw every n-th step")
+    pictures = []
+    for k in np.linspace(0, frames - 1, strip).round().astype(int):
+        draw(int(k))
+        pictures.append(Image.open(io.BytesIO(_png(figure, dpi=75))).convert("RGB"))
+    film = Image.new("RGB", (sum(p.width for p in pictures), pictures[0].height))
+    for i, picture in enumerate(pictures):
+        film.paste(picture, (sum(p.width for p in pictures[:i]), 0))
+    metadata = {"image/png": {"alt": alt, "width": min(film.width, 1000)}}
+    _publish({"image/png": base64.b64encode(_compressed(film)).decode(), "text/plain": alt}, metadata)
+    _in_words(alt)
+    figure.set_dpi(75)
+    player = FuncAnimation(figure, draw, frames=frames, interval=interval).to_jshtml(default_mode="once")
+    _publish({"text/html": _self_contained(player), "text/plain": "(an animation of the filmstrip above)"})
+
+
+def _self_contained(player):
+    """Matplotlib's player, with signs for the icons that it would fetch, small frames, and one name in every build."""
+    player = re.sub(r"<link [^>]*>\s*", "", player, count=1)
+    player = re.sub(r'<i class="fa ([^"]*)"></i>', lambda match: ICONS[match[1]], player)
+    player = player.replace("<img ", '<img alt="The frames of the film above, one at a time" ')
+    (name,) = set(re.findall(r"[0-9a-f]{32}", re.sub(r'"data:image[^"]*"', "", player)))
+    player = re.sub(r"(?<=data:image/png;base64,)[^\"]*", lambda match: _smaller(match[0]), player)
+    player = player.replace(name, "NAME")
+    return player.replace("NAME", hashlib.sha256(player.encode()).hexdigest()[:32])
+
+
+def _smaller(encoded):
+    png = base64.b64decode(encoded.replace("\\\n", ""))
+    return base64.b64encode(_compressed(Image.open(io.BytesIO(png)).convert("RGB"))).decode()
+
+
+def _png(figure, dpi):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return _compressed(Image.open(buffer).convert("RGB"))
+
+
+def _compressed(image):
+    """A palette of 128 colours: a line drawing needs no more, and a notebook stays small."""
+    buffer = io.BytesIO()
+    image.quantize(128, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _in_words(alt):
+    folded = f"<details><summary>This figure in words</summary>{alt}</details>"
+    _publish({"text/html": folded, "text/plain": f"This figure in words: {alt}"})
+
+
+def _publish(data, metadata=None):
+    display(data, metadata=metadata, raw=True)
