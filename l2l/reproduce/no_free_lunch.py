@@ -8,7 +8,8 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned,
 
 def run(settings, workshop):
     relu = workshop.recipe("mnist", activation="relu")
-    relu["training"] |= settings["training"]
+    for group in ("training", "search"):
+        relu[group] |= settings[group]
     learned = {
         "quadratic": workshop.learned("quadratic"),
         "mnist, sigmoid": workshop.learned("mnist"),
