@@ -72,7 +72,7 @@ def _words(note):
     if isinstance(note, dict):
         return " ".join(f"{key}={_words(value)}" for key, value in note.items())
     if isinstance(note, list):
-        return "-".join(map(str, note))
+        return "; ".join(map(_words, note)) if any(isinstance(item, dict) for item in note) else "-".join(map(str, note))
     return note if isinstance(note, str) else json.dumps(note)
 
 
