@@ -2,7 +2,8 @@
 
 from itertools import cycle
 
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+import numpy as np
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from l2l import plots
 
@@ -99,3 +100,38 @@ def _draw_pass(ax, edges, names, k):
         sent = f"+ {edges[walked - 1][2]:g}"
         ax.text(0.55, (busy[0] + busy[1]) / 2, sent, va="center", fontsize=11, color=plots.COLOURS[5])
     ax.text(0, -0.8, f"{walked} edge{'' if walked == 1 else 's'}{', done' if done else ''}", ha="center", fontsize=11)
+
+
+def shape_flow(x, y, z, u, to_x, to_y, title):
+    """How a column x (m, 1) and a row y (n,) become z (m, n), and how the cotangent u of z goes back to both."""
+    figure, axes = plots.canvas(title, 1, 2, (9, 4.2))
+    m, n = z.shape
+    blue, orange = plots.COLOURS[4], plots.COLOURS[1]
+    sides = [
+        ("forward: copies", "-|>", "{} copies", blue, ("x", x), ("y", y), ("z = x + y", z)),
+        ("backward: sums", "<|-", "sum of {}", orange, ("cotangent of x", to_x), ("cotangent of y", to_y),
+         ("cotangent of z", u)),
+    ]  # fmt: skip
+    for ax, (heading, head, words, colour, column, row, grid) in zip(axes, sides, strict=True):
+        ax.set_title(heading, fontsize=11)
+        ax.set(xlim=(-4.6, n + 0.4), ylim=(-0.8, m + 2.8), aspect="equal")
+        ax.axis("off")
+        for left, bottom, array in ((-3.2, 0, column), (0, m + 1.6, row), (0, 0, grid)):
+            _draw_cells(ax, left, bottom, *array, colour)
+        for start, end in (((-2.1, m / 2), (-0.1, m / 2)), ((n / 2, m + 0.95), (n / 2, m + 0.1))):
+            ax.add_patch(FancyArrowPatch(start, end, arrowstyle=head, mutation_scale=16, color="black", linewidth=1.5))
+        ax.text(-1.1, m / 2 + 0.3, words.format(n), ha="center", va="center", fontsize=9.5)
+        ax.text(n / 2 + 0.25, m + 0.5, words.format(m), ha="left", va="center", fontsize=9.5)
+    return figure
+
+
+def _draw_cells(ax, left, bottom, name, values, colour):
+    """An array as cells with numbers, named and with its shape below; a vector lies in a row."""
+    cells = np.atleast_2d(values)
+    rows, columns = cells.shape
+    for (i, j), value in np.ndenumerate(cells):
+        at = (left + j, bottom + rows - 1 - i)
+        ax.add_patch(Rectangle(at, 1, 1, facecolor=colour, alpha=0.45, edgecolor="none"))
+        ax.add_patch(Rectangle(at, 1, 1, facecolor="none", edgecolor="black", linewidth=0.8))
+        ax.text(at[0] + 0.5, at[1] + 0.5, f"{value:g}", ha="center", va="center", fontsize=10)
+    ax.text(left + columns / 2, bottom - 0.15, f"{name}, {np.shape(values)}", ha="center", va="top", fontsize=9)
