@@ -2,7 +2,8 @@
 
 from itertools import cycle
 
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+import numpy as np
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from l2l import plots
 
@@ -50,3 +51,87 @@ def loop():
     axes.text(6.0, 0.25, "every step (solid)", ha="center", fontsize=8.5, color="dimgrey")
     axes.text(12.4, 0.25, "every unroll (dashed)", ha="center", fontsize=8.5, color="dimgrey")
     return figure
+
+
+def backward_passes(passes, names, title, size=(4.0, 3.6)):
+    """Derivatives on their way back along a chain of values, one column for each pass: (figure, draw, frames).
+
+    passes: {label: [(node, parent, contribution), …]}, the edges in the order in which they are walked, two of them
+    between neighbours. names: one for each node; the last is the result. draw(k) shows the state after k edges.
+    """
+    figure, axes = plots.canvas(title, 1, len(passes), size)
+
+    def draw(k):
+        for ax, (label, edges) in zip(axes, passes.items(), strict=True):
+            _draw_pass(ax, edges, names, k)
+            ax.set_title(label, fontsize=12)
+
+    return figure, draw, 2 + max(map(len, passes.values()))
+
+
+def _draw_pass(ax, edges, names, k):
+    last, walked, done = len(names) - 1, min(k, len(edges)), k > len(edges)
+    total, so_far = [0.0] * last + [1.0], [0.0] * last + [1.0]
+    for i, (_, parent, contribution) in enumerate(edges):
+        total[parent] += contribution
+        so_far[parent] += contribution if i < walked else 0.0
+    ax.clear()
+    ax.set(xlim=(-1.5, 1.5), ylim=(-1.15, last + 0.5))
+    ax.axis("off")
+    for node, name in enumerate(names):
+        empty, complete = so_far[node] == 0, so_far[node] == total[node]
+        colour = "white" if empty else plots.COLOURS[2] if complete else plots.COLOURS[1]
+        text = "" if empty else f"{so_far[node]:g}" if complete else f"{so_far[node]:g} of {total[node]:g}"
+        box = FancyBboxPatch((-0.47, node - 0.13), 0.94, 0.26, boxstyle="round,pad=0.08", facecolor=colour, alpha=0.55)
+        ax.add_patch(box)
+        ax.text(0, node, text, ha="center", va="center", fontsize=11)
+        ax.text(-0.7, node, name, ha="right", va="center", fontsize=11)
+    pairs = [edge[:2] for edge in edges]
+    busy = (*pairs[walked - 1], pairs[:walked].count(pairs[walked - 1]) % 2) if walked and not done else None
+    for node, parent in sorted(set(pairs)):
+        for side, x in enumerate((-0.28, 0.28)):
+            now = (node, parent, side) == busy
+            style = {"color": plots.COLOURS[5], "linewidth": 3.0} if now else {"color": "grey", "linewidth": 1.0}
+            size = 22 if now else 12
+            ax.add_patch(
+                FancyArrowPatch((x, node - 0.22), (x, parent + 0.22), arrowstyle="-|>", mutation_scale=size, **style)
+            )
+    if busy:
+        sent = f"+ {edges[walked - 1][2]:g}"
+        ax.text(0.55, (busy[0] + busy[1]) / 2, sent, va="center", fontsize=11, color=plots.COLOURS[5])
+    ax.text(0, -0.8, f"{walked} edge{'' if walked == 1 else 's'}{', done' if done else ''}", ha="center", fontsize=11)
+
+
+def shape_flow(x, y, z, u, to_x, to_y, title):
+    """How a column x (m, 1) and a row y (n,) become z (m, n), and how the cotangent u of z goes back to both."""
+    figure, axes = plots.canvas(title, 1, 2, (9, 4.2))
+    m, n = z.shape
+    blue, orange = plots.COLOURS[4], plots.COLOURS[1]
+    sides = [
+        ("forward: copies", "-|>", "{} copies", blue, ("x", x), ("y", y), ("z = x + y", z)),
+        ("backward: sums", "<|-", "sum of {}", orange, ("cotangent of x", to_x), ("cotangent of y", to_y),
+         ("cotangent of z", u)),
+    ]  # fmt: skip
+    for ax, (heading, head, words, colour, column, row, grid) in zip(axes, sides, strict=True):
+        ax.set_title(heading, fontsize=11)
+        ax.set(xlim=(-4.6, n + 0.4), ylim=(-0.8, m + 2.8), aspect="equal")
+        ax.axis("off")
+        for left, bottom, array in ((-3.2, 0, column), (0, m + 1.6, row), (0, 0, grid)):
+            _draw_cells(ax, left, bottom, *array, colour)
+        for start, end in (((-2.1, m / 2), (-0.1, m / 2)), ((n / 2, m + 0.95), (n / 2, m + 0.1))):
+            ax.add_patch(FancyArrowPatch(start, end, arrowstyle=head, mutation_scale=16, color="black", linewidth=1.5))
+        ax.text(-1.1, m / 2 + 0.3, words.format(n), ha="center", va="center", fontsize=9.5)
+        ax.text(n / 2 + 0.25, m + 0.5, words.format(m), ha="left", va="center", fontsize=9.5)
+    return figure
+
+
+def _draw_cells(ax, left, bottom, name, values, colour):
+    """An array as cells with numbers, named and with its shape below; a vector lies in a row."""
+    cells = np.atleast_2d(values)
+    rows, columns = cells.shape
+    for (i, j), value in np.ndenumerate(cells):
+        at = (left + j, bottom + rows - 1 - i)
+        ax.add_patch(Rectangle(at, 1, 1, facecolor=colour, alpha=0.45, edgecolor="none"))
+        ax.add_patch(Rectangle(at, 1, 1, facecolor="none", edgecolor="black", linewidth=0.8))
+        ax.text(at[0] + 0.5, at[1] + 0.5, f"{value:g}", ha="center", va="center", fontsize=10)
+    ax.text(left + columns / 2, bottom - 0.15, f"{name}, {np.shape(values)}", ha="center", va="top", fontsize=9)

@@ -149,6 +149,27 @@ def test_figure_carries_its_words(shown):
     assert "Two points." in words["text/html"]
 
 
+def test_a_backward_pass_shows_what_has_arrived_and_what_is_missing():
+    walks = {"in order": [(2, 1, 1.0), (2, 1, 1.0), (1, 0, 2.0), (1, 0, 2.0)], "other": [(2, 1, 1.0), (1, 0, 1.0)]}
+    figure, draw, frames = figures.backward_passes(walks, "abc", "A walk")
+    assert frames == 6
+    seen = []
+    for k in (1, 5):
+        draw(k)
+        seen.append([{text.get_text() for text in axes.texts} for axes in figure.axes])
+    assert {"1 of 2", "+ 1", "1 edge"} <= seen[0][0]
+    assert {"4", "4 edges, done"} <= seen[1][0]
+    assert {"1", "2 edges, done"} <= seen[1][1]
+
+
+def test_the_flow_of_shapes_names_every_shape():
+    x, y = np.ones((2, 1)), np.arange(3.0)
+    figure = figures.shape_flow(x, y, x + y, np.ones((2, 3)), 3.0 * x, np.full(3, 2.0), "A flow")
+    forward, backward = ([text.get_text() for text in axes.texts] for axes in figure.axes)
+    assert {"x, (2, 1)", "y, (3,)", "z = x + y, (2, 3)", "3 copies", "2 copies"} <= set(forward)
+    assert {"cotangent of y, (3,)", "sum of 3", "sum of 2"} <= set(backward)
+
+
 def test_figures_of_the_command_line_can_be_shown_too(shown):
     results = {"lstm": {"learning_rate": None, "curves": np.ones((2, 3))}}
     course.show(plots.curves(None, results, "Flat"), alt="A flat line.")
