@@ -135,3 +135,21 @@ def _draw_cells(ax, left, bottom, name, values, colour):
         ax.add_patch(Rectangle(at, 1, 1, facecolor="none", edgecolor="black", linewidth=0.8))
         ax.text(at[0] + 0.5, at[1] + 0.5, f"{value:g}", ha="center", va="center", fontsize=10)
     ax.text(left + columns / 2, bottom - 0.15, f"{name}, {np.shape(values)}", ha="center", va="top", fontsize=9)
+def line_panels(groups, title, x, y, log="", size=None):
+    """`lines` side by side on one scale: groups {heading: series}, one legend, taken from the first panel.
+
+    Returns (figure, list of axes).
+    """
+    figure, axes = plots.canvas(
+        title, width=len(groups), size=size or (2.3 * len(groups), 3.4), sharex=True, sharey=True
+    )
+    for ax, (heading, series) in zip(axes, groups.items(), strict=True):
+        styles = zip(cycle(plots.COLOURS), cycle(["-", *plots.STYLES]), strict=False)
+        for (label, (xs, ys, *own)), (colour, dashes) in zip(series.items(), styles, strict=False):
+            ax.plot(xs, ys, **{"label": label, "color": colour, "linestyle": dashes, **(own[0] if own else {})})
+        ax.set(xlabel=x, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        ax.set_title(heading, fontsize=10)
+        ax.grid(True, alpha=0.25)
+    axes[0].set_ylabel(y)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    return figure, list(axes)
