@@ -1,8 +1,7 @@
-"""The command line: python -m l2l [demo | train | compare | doctor | inspect | problems | optimizers]"""
+"""The command line: python -m l2l [demo | train | compare | reproduce | doctor | inspect | problems | optimizers]"""
 
 import argparse
 import dataclasses
-import json
 import shlex
 import sys
 import time
@@ -10,13 +9,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from l2l import checkpoint, doctor, files, plots, report
-from l2l.diagnostics import finite
+from l2l import checkpoint, doctor, files, plots, report, session
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, make_optimizer
 from l2l.problems import PROBLEMS, make_problem
-from l2l.train import train
+from l2l.reproduce import EXPERIMENTS, reproduce
 
 BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
 
@@ -71,6 +69,7 @@ def _train(options):
         steps=options.steps,
         unroll_length=options.unroll,
         meta_learning_rate=options.meta_lr,
+        warmup=options.warmup,
         decay=options.decay,
         clip=options.clip,
         patience=options.patience,
@@ -95,6 +94,14 @@ def _compare(options):
         print(f"wrote {path}")
 
 
+def _reproduce(options):
+    outcome, out = reproduce(options.experiment, options.out, options.quick, options.overwrite)
+    print(f"\n{outcome.table}")
+    for claim, holds in outcome.claims:
+        print(f"{'holds' if holds else 'MISSED'}: {claim}")
+    print(f"the figures, table.md and results.json are in {out}/")
+
+
 def _doctor(options):
     print(doctor.diagnose(*doctor.read(options.directory)))
 
@@ -115,39 +122,9 @@ def _list(registry):
 
 
 def _train_and_save(problem, optimizer, path, options, **settings):
-    """Meta-train with a progress bar, and return φ.
-
-    The best φ is at path, and log.json beside it, from the first validation on, whatever happens then.
-    """
-    notes = {"problem": _describe(problem), "seed": options.seed, "data": problem.data, "training": settings}
-    notes["command"] = options.command
-    last = None
-
-    def save(training):
-        best = {"episode": training.best_episode, "loss": finite(training.best)}
-        checkpoint.save(path, optimizer, training.phi, **notes, **best, meta_curve=_meta_curve(training))
-        document = {**notes, "untrained": training.untrained, "history": training.history}
-        records = json.dumps(document, indent=1, allow_nan=False)
-        files.write(path.with_name("log.json"), lambda file: file.write(records.encode()))
-
-    with tqdm(total=settings["episodes"], desc="meta-training", unit="episode") as bar:
-
-        def after_episode(training):
-            nonlocal last
-            last = training
-            if not training.history or "validation" in training.history[-1]:
-                save(training)
-            bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
-            bar.update(len(training.history) - bar.n)
-
-        try:
-            training = train(problem, optimizer, seed=options.seed, report=after_episode, **settings)
-        except (KeyboardInterrupt, L2LError):
-            bar.close()
-            if last is not None:
-                save(last)
-                print(f"stopped early: the best optimizer so far is in {path}", file=sys.stderr)
-            raise
+    notes = {"problem": {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}, "data": problem.data}
+    notes |= {"command": options.command, "seed": options.seed, "training": settings}
+    training = session.train_and_save(problem, optimizer, path, notes, seed=options.seed, **settings)
     for line in report.exceptions(training, settings["episodes"]):
         print(line)
     return training.phi
@@ -173,28 +150,7 @@ def _write_results(path, problem, results, options):
         "data": problem.data,
         "optimizers": summary(results),
     }
-    text = json.dumps(document, indent=1, allow_nan=False)
-    files.write(path, lambda file: file.write(text.encode()))
-
-
-def _meta_curve(training):
-    """The losses by episode, rounded, so that a file with thousands of them stays small."""
-
-    def rounded(loss):
-        return None if loss is None else float(f"{loss:.4g}")
-
-    validated = [record for record in training.history if "validation" in record]
-    return {
-        "train": [rounded(record["train"]) for record in training.history],
-        "validation": [
-            [0, rounded(training.untrained["validation"])],
-            *([record["episode"], rounded(record["validation"])] for record in validated),
-        ],
-    }
-
-
-def _describe(problem):
-    return {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}
+    files.write_json(path, document)
 
 
 # ------------------------------------------------------------------------------------------ reading options
@@ -249,7 +205,7 @@ def _whole(text):
     return int(text)
 
 
-def _seed(text):
+def _count(text):
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
     return int(text)
@@ -295,6 +251,9 @@ def _parser():
         leaf.add_argument("--steps", type=_whole, default=100, help="steps of an episode (100)")
         leaf.add_argument("--unroll", type=_whole, default=20, help="steps between two meta-steps (20)")
         leaf.add_argument("--meta-lr", type=_rate, default=0.01, metavar="LR", help="Adam's learning rate on φ (0.01)")
+        leaf.add_argument(
+            "--warmup", type=_count, default=0, metavar="N", help="episodes in which it rises to that (0)"
+        )
         leaf.add_argument("--decay", type=_share, default=1.0, help="of it that is left in the last episode (1)")
         leaf.add_argument("--clip", type=_rate, metavar="NORM", help="largest norm of the meta-gradient (no limit)")
         leaf.add_argument("--validate-every", type=_whole, default=5, metavar="N", help="episodes (5)")
@@ -313,6 +272,13 @@ def _parser():
         leaf.add_argument("--plot", metavar="FILE")
         _add_common(leaf)
         leaf.set_defaults(run=_compare)
+
+    again = commands.add_parser("reproduce", help="run one of the paper's experiments from nothing")
+    again.add_argument("experiment", metavar="NAME", choices=EXPERIMENTS, help=", ".join(EXPERIMENTS))
+    again.add_argument("--quick", action="store_true", help="with budgets that end within a minute")
+    again.add_argument("--out", metavar="DIR", help="(results/NAME; runs/quick/NAME with --quick)")
+    again.add_argument("--overwrite", action="store_true", help="replace what is there")
+    again.set_defaults(run=_reproduce)
 
     physician = commands.add_parser("doctor", help="what is wrong with a meta-training, and what to do")
     physician.add_argument("directory", metavar="DIR", help="what `train` was given as --out")
@@ -338,7 +304,7 @@ def _add_problems(command):
 
 
 def _add_common(command):
-    command.add_argument("--seed", type=_seed, default=0)
+    command.add_argument("--seed", type=_count, default=0)
     command.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 

@@ -8,6 +8,7 @@ import minigrad as mg
 from l2l.optimizers import LSTM
 from l2l.optimizers.learned import log_sign
 from l2l.problems import draw_task
+from l2l.unroll import unroll
 from minigrad.layers import lstm_cell
 
 MEASURED_STEPS = 20  # of one validation task: an unroll of the paper, and little beside the validation itself
@@ -44,20 +45,30 @@ def finite(number):
     return float(number) if np.isfinite(number) else None
 
 
+class _Watched:
+    """An optimizer that notes what goes through it, for `unroll` to run in its place."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.uses_curvature = optimizer, getattr(optimizer, "uses_curvature", False)
+        self.products, self.changes = [], []
+
+    def __call__(self, phi, grad, state, *curvature):
+        update, after = self.optimizer(phi, grad, state, *curvature)
+        self.products.append(np.linalg.norm(update) * np.linalg.norm(grad))
+        if type(self.optimizer) is LSTM:
+            self.changes.append(_root_mean_square(mg.tree.ravel(after)[0] - mg.tree.ravel(state)[0]))
+        self.grad, self.state = grad, state
+        return update, after
+
+
 def _walk(optimizer, phi, task, steps):
-    theta, state, reaches, changes = task.theta, optimizer.init_state(task.theta), [], []
-    for _ in range(min(steps, MEASURED_STEPS)):
-        loss, grad = mg.value_and_grad(task.loss)(theta, task.next_batch())
-        before = state
-        update, state = optimizer(phi, grad, before)
-        theta = theta + update
-        reaches.append(np.linalg.norm(update) * np.linalg.norm(grad) / loss)
-        if type(optimizer) is LSTM:
-            changes.append(_root_mean_square(mg.tree.ravel(state)[0] - mg.tree.ravel(before)[0]))
-    numbers = {"reach": steps * np.mean(reaches)}
+    watched = _Watched(optimizer)
+    weights = [1.0] * min(steps, MEASURED_STEPS)
+    *_, losses = unroll(watched, phi, task, task.theta, optimizer.init_state(task.theta), weights)
+    numbers = {"reach": steps * np.mean(np.divide(watched.products, losses))}
     if type(optimizer) is LSTM:
-        numbers["state_change"] = np.mean(changes[1:] or changes)  # the first step, from 0, says little
-        numbers["saturated"] = _saturated(optimizer, phi, grad, before)
+        numbers["state_change"] = np.mean(watched.changes[1:] or watched.changes)  # the first, from 0, says little
+        numbers["saturated"] = _saturated(optimizer, phi, watched.grad, watched.state)
     return numbers
 
 

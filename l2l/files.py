@@ -1,8 +1,12 @@
 """Writing files so that nothing is lost or left half-written."""
 
+import json
+import math
 import os
 import tempfile
 from pathlib import Path
+
+import numpy as np
 
 from l2l.errors import L2LError
 
@@ -25,6 +29,24 @@ def write(path, write_to):
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path, document):
+    """Write a document of dicts, lists, arrays and numbers as JSON at path; numbers that are not finite become null."""
+    text = json.dumps(_plain(document), indent=1, allow_nan=False)
+    write(path, lambda file: file.write(text.encode()))
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claim(paths, overwrite=False):

@@ -124,7 +124,7 @@ def _figure(height, width, size, title, **sharing):
 def _draw_curves(axes, results, trained=None):
     designed = 0
     for name, result in results.items():
-        rate, losses = result["learning_rate"], result["curves"]
+        rate, losses = result["learning_rate"], np.where(np.isfinite(result["curves"]), result["curves"], np.nan)
         if rate is None:
             style, label = LEARNED, f"{name} (learned)"
         else:

@@ -37,16 +37,18 @@ def race(results, steps):
     lines = [f"\n{'optimizer':12} {'learning rate':>13} {f'loss summed over {steps} steps':>28} {'last loss':>11}"]
     for name, row in sorted(summary(results).items(), key=lambda item: item[1]["sum"]):
         rate = "learned" if row["learning_rate"] is None else f"{row['learning_rate']:.3g}"
-        edge = "  (at the edge of its grid)" if row["grid_edge"] else ""
-        lines.append(f"{name:12} {rate:>13} {row['sum']:>28.4g} {row['final']:>11.4g}{edge}")
+        remark = "  (at the edge of its grid)" if row["grid_edge"] else ""
+        remark += f"  (diverged in {row['diverged']} of {len(row['sum_per_run'])} runs)" if row["diverged"] else ""
+        lines.append(f"{name:12} {rate:>13} {row['sum']:>28.4g} {row['final']:>11.4g}{remark}")
     return "\n".join(lines)
 
 
 def finding(results):
     """A figure's title: which of the results of `compare` is best."""
-    ranked = sorted(results, key=lambda name: results[name]["curves"].sum(axis=1).mean())
-    runs, steps = results[ranked[0]]["curves"].shape
-    return f"{ranked[0]} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
+    sums = {name: row["sum"] for name, row in summary(results).items()}
+    best = min(sums, key=sums.get)
+    runs, steps = results[best]["curves"].shape
+    return f"{best} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
 
 
 def anatomy(path, header, arrays):

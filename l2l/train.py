@@ -44,16 +44,33 @@ class Training:
     untrained: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
 
+    def curve(self):
+        """The losses by episode, rounded, so that a file with thousands of them stays small."""
+
+        def rounded(loss):
+            return None if loss is None else float(f"{loss:.4g}")
+
+        validated = [record for record in self.history if "validation" in record]
+        return {
+            "train": [rounded(record["train"]) for record in self.history],
+            "validation": [
+                [0, rounded(self.untrained["validation"])],
+                *([record["episode"], rounded(record["validation"])] for record in validated),
+            ],
+        }
+
 
 @threads.for_kernels()
 def train(
     problem,
     optimizer,
     *,
+    phi=None,
     episodes=100,
     steps=100,
     unroll_length=20,
     meta_learning_rate=0.01,
+    warmup=0,
     decay=1.0,
     clip=None,
     second_derivatives=False,
@@ -63,14 +80,15 @@ def train(
     patience=None,
     report=None,
 ):
-    """Meta-train optimizer on problem and return a `Training`.
+    """Meta-train optimizer on problem and return a `Training`. phi: where to begin, if not at `optimizer.init`.
 
     An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
     one step of Adam on φ. The rate of these falls geometrically, from meta_learning_rate in the first episode to decay
-    times that in the last; a meta-gradient longer than clip is scaled down to it. Before the first and after every
-    `validate_every`-th episode φ is frozen and judged on validation tasks; the best one is kept, and after `patience`
-    validations in a row without a better one training ends. report, where given, is called with the Training before
-    the first and after every episode.
+    times that in the last, but only rises to that over the first `warmup` episodes: a φ that knows nothing yet is
+    easily thrown to where every optimizee saturates, and nothing is learned again. A meta-gradient longer than clip is
+    scaled down to it. Before the first and after every `validate_every`-th episode φ is frozen and judged on validation
+    tasks; the best one is kept, and after `patience` validations in a row without a better one training ends. report,
+    where given, is called with the Training before the first and after every episode.
 
     Where the meta-loss or its gradient is not finite, that meta-step is skipped, the rest of the episode is dropped,
     and the next one goes on from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row, or
@@ -78,9 +96,16 @@ def train(
     """
     if min(episodes, steps, unroll_length, validate_every, validation_tasks) < 1 or not meta_learning_rate > 0:
         raise L2LError("episodes, steps, unroll, validation and the meta learning rate must be positive")
-    if not 0 < decay <= 1 or (clip is not None and not clip > 0) or (patience is not None and patience < 1):
-        raise L2LError("decay is above 0 and at most 1; clip and patience are positive, or None for none")
-    phi = untrained = optimizer.init(np.random.default_rng([seed, 17]))
+    if (
+        warmup < 0
+        or not 0 < decay <= 1
+        or (clip is not None and not clip > 0)
+        or (patience is not None and patience < 1)
+    ):
+        raise L2LError(
+            "warmup is not negative, decay above 0 and at most 1; clip and patience are positive, or None for none"
+        )
+    phi = untrained = optimizer.init(np.random.default_rng([seed, 17])) if phi is None else phi
     meta_optimizer = Adam()
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])
     training = Training(phi, phi)
@@ -99,7 +124,7 @@ def train(
     skipped_in_a_row = 0
     for episode in range(1, episodes + 1):
         begin = time.perf_counter()
-        rate = meta_learning_rate * decay ** ((episode - 1) / max(episodes - 1, 1))
+        rate = meta_learning_rate * decay ** ((episode - 1) / max(episodes - 1, 1)) * min(1.0, episode / (warmup + 1))
         meta_phi = Adam(rate).init()
         task = draw_task(problem, "train", seed, episode)
         theta, state, losses = task.theta, optimizer.init_state(task.theta), []

@@ -4,7 +4,6 @@ An experiment is a function (settings, workshop) -> Outcome. Its numbers stand i
 comes from; `Workshop` holds what the experiments share. To add one, write the function and the file, and name it here.
 """
 
-import json
 import platform
 import time
 from pathlib import Path
@@ -28,7 +27,8 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     """Run the experiment `name`. Its figures, table.md, results.json and trained optimizers land in out.
 
     out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
-    Returns the `Outcome`. Raises L2LError where there is no such experiment, or its results are there already.
+    Returns the `Outcome` and that folder. Raises L2LError where there is no such experiment, or where its results are
+    there already.
     """
     if name not in EXPERIMENTS:
         raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
@@ -43,13 +43,12 @@ def reproduce(name, out=None, quick=False, overwrite=False):
         "minutes": round((time.perf_counter() - start) / 60, 1),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
-    claims = [{"claim": claim, "holds": bool(holds)} for claim, holds in outcome.claims]
+    claims = [{"claim": claim, "holds": holds} for claim, holds in outcome.claims]
     document = {**about, "settings": settings.read(name), "quick": quick, "claims": claims, **outcome.results}
-    text = json.dumps(document, indent=1, allow_nan=False)
-    files.write(out / "results.json", lambda file: file.write(text.encode()))
+    files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", lambda file: file.write(table.encode()))
-    return outcome
+    return outcome, out
 
 
 def _page(name, about, claims, table):

@@ -3,13 +3,13 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race_tuned, spread
+from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 
 def run(settings, workshop):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
-    learned = workshop.learn(workshop.recipe(workshop.name), workshop.out / "optimizer.npz")
-    seeds = workshop.seeds(workshop.name, learned.story["meta_learning_rate"])
+    learned = workshop.learn(workshop.recipe(workshop.name), workshop.out)
+    seeds = workshop.seeds(workshop.name)
     problem = workshop.problem(settings["problem"])
     entries = {"lstm": race(learned, problem, test)}
     entries |= {name: race_tuned(name, problem, test) for name in test["baselines"]}
@@ -29,13 +29,13 @@ def run(settings, workshop):
         name: {
             "learning_rate": entry["learning_rate"],
             "grid_edge": entry["grid_edge"],
-            "loss_mean": plain(mean[name]),
-            "loss_sem": plain(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
-            "sum_per_run": plain(sums[name]),
+            "loss_mean": rounded(mean[name]),
+            "loss_sem": rounded(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
+            "sum_per_run": rounded(sums[name]),
         }
         for name, entry in entries.items()
     }
-    results = {"training": learned.story, "optimizers": results, "seeds": plain([c.mean(axis=0) for c in seeds])}
+    results = {"training": learned.story, "optimizers": results, "seeds": rounded([c.mean(axis=0) for c in seeds])}
     at = [t for t in targets["show_at"] if t < test["steps"]]
     table = _table(entries, mean, sums, seeds, settings, at)
     return Outcome(table, _claims(mean, targets, horizon, learned.story["meta_steps"]), results)
@@ -46,7 +46,7 @@ def _scaled(entries, test):
 
 
 def _table(entries, mean, sums, seeds, settings, at):
-    horizon, count, episodes = settings["test"]["tuning_steps"], len(seeds), settings["seeds"]["episodes"]
+    horizon, count, episodes = settings["test"]["tuning_steps"], len(seeds), settings["seeds"]["training"]["episodes"]
     rows = []
     for name, entry in entries.items():
         rate = "learned" if entry["learning_rate"] is None else f"{entry['learning_rate']:.3g}"

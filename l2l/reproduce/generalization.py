@@ -3,12 +3,12 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race_tuned, spread
+from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 
 def run(settings, workshop):
     learned = workshop.learned("mnist")
-    seeds = workshop.seeds("mnist", learned.story["meta_learning_rate"])
+    seeds = workshop.seeds("mnist")
     base = workshop.recipe("mnist")["problem"]
     problems = {case: workshop.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
     table, claims, cases = _cases(settings, workshop.out, problems, learned, seeds)
@@ -26,11 +26,11 @@ def _cases(settings, out, problems, learned, seeds):
         entries[case] = {"lstm": race(learned, problem, test)}
         entries[case] |= {name: race_tuned(name, problem, test) for name in test["baselines"]}
         mean = {name: entry["curves"].mean(axis=0) for name, entry in entries[case].items()}
-        numbers[case] = plain(mean)
+        numbers[case] = rounded(mean)
         rows += [[case, name, *(f"{curve[t]:.3g}" for t in at)] for name, curve in mean.items()]
         if seeds:
             means = np.array([race(seed, problem, test)["curves"].mean(axis=0) for seed in seeds])
-            numbers[case]["lstm, other seeds"] = plain(means)
+            numbers[case]["lstm, other seeds"] = rounded(means)
             rows.append([case, f"lstm, {len(seeds)} other seeds", *(spread(means[:, t]) for t in at)])
         rows += [
             [case, f"{name} (paper)", *(found[case] if t == 98 else "" for t in at)] for name, found in paper.items()
@@ -58,7 +58,7 @@ def _grid(settings, out, problems, learned):
         rows.append([layers, units, f"{last['lstm']:.3g}", f"{last[best]:.3g} ({best})"])
         texts.append(f"{last['lstm']:.2g} : {last[best]:.2g}\n{best}")
         ratios.append(last["lstm"] / last[best])
-        results.append({"layers": layers, "units": units, "last": plain(last)})
+        results.append({"layers": layers, "units": units, "last": rounded(last)})
     shape = len(grid["layers"]), len(grid["units"])
     ratios = np.array(ratios)
     plots.heatmap(

@@ -3,15 +3,16 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, plain, race, race_tuned
+from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded
 
 
 def run(settings, workshop):
     relu = workshop.recipe("mnist", activation="relu")
+    relu["training"] |= settings["training"]
     learned = {
         "quadratic": workshop.learned("quadratic"),
         "mnist, sigmoid": workshop.learned("mnist"),
-        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu.npz"),
+        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu"),
     }
     last = {
         kind: _last_losses(one.story["recipe"]["problem"], learned, settings, workshop) for kind, one in learned.items()
@@ -39,7 +40,7 @@ def run(settings, workshop):
         behind = [columns[j] for j in range(len(kinds)) if table[k, j] < table[k, k]]
         text = f"on {kind}, the optimizer learned there ends lowest of the three: {table[k, k]:.3g}"
         claims.append((text + (f", {behind[0]} lower" if behind else ""), not behind))
-    results = {"last": plain(last), "training": learned["mnist, ReLU"].story}
+    results = {"last": rounded(last), "training": learned["mnist, ReLU"].story}
     return Outcome(markdown(["run on", *columns, "best tuned rule"], rows), claims, results)
 
 

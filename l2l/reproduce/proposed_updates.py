@@ -5,7 +5,7 @@ import numpy as np
 from l2l import plots
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
-from l2l.reproduce.workshop import Outcome, markdown, plain, race_tuned
+from l2l.reproduce.workshop import Outcome, markdown, race_tuned, rounded
 from minigrad import threads, value_and_grad
 
 
@@ -37,7 +37,12 @@ def run(settings, workshop):
     bends = [_bend(sweep, found) for found in proposals["lstm"]]
     claims.append((f"its response is no straight line: {min(bends):.2g} or more off at every step", min(bends) > 0.01))
     header = ["step", "gradient there", *(f"{name}: off a straight line" for name in proposals)]
-    results = {"coordinate": coordinate, "sweep": plain(sweep), "history": plain(history), "updates": plain(proposals)}
+    results = {
+        "coordinate": coordinate,
+        "sweep": rounded(sweep),
+        "history": rounded(history),
+        "updates": rounded(proposals),
+    }
     return Outcome(markdown(header, rows), claims, results)
 
 

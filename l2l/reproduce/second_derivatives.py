@@ -8,7 +8,7 @@ import numpy as np
 from l2l import plots
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
-from l2l.reproduce.workshop import Learned, Outcome, markdown, plain, race, spread
+from l2l.reproduce.workshop import Learned, Outcome, markdown, race, rounded, spread
 from l2l.train import meta_gradient
 from minigrad import threads
 
@@ -47,10 +47,10 @@ def run(settings, workshop):
         claims.append((f"{kind}: the two point the same way all along: the least cosine is {least:.3f}", least > 0))
         claims.append((f"{kind}: at the end of training the median cosine is {last:.4f}, above 0.9", last > 0.9))
         results[kind] = {
-            "summed loss": plain(sums),
+            "summed loss": rounded(sums),
             "exact is better by": f"{spread(better)}, in {(better > 0).sum()} of {len(better)} seeds",
-            "cosine": {str(step): plain(c) for step, c in cosines.items()},
-            "price": plain(prices),
+            "cosine": {str(step): rounded(c) for step, c in cosines.items()},
+            "price": rounded(prices),
         }
         rows[-1].append(results[kind]["exact is better by"])
         rows[-2].append("")

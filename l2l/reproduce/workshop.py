@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
 from l2l import checkpoint
+from l2l.diagnostics import finite
 from l2l.evaluate import run, tune
 from l2l.optimizers import make_optimizer
 from l2l.problems import make_problem
 from l2l.reproduce import settings
-from l2l.train import train
+from l2l.session import train_and_save, train_with_bar
+
+SAVED = "optimizer.npz"
 
 
 @dataclass
@@ -59,73 +61,67 @@ class Workshop:
         """What experiment `name` learned: found in the folder beside this one's, where the settings are still those,
         else learned now."""
         recipe = self.recipe(name)
-        path = self.out.parent / name / "optimizer.npz"
-        return _found(path, recipe) or self.learn(recipe, self.out / f"{name}.npz")
+        return _found(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
 
-    def seeds(self, name, rate):
-        """As `learned`, what it learned from other seeds on its smaller budget, at this meta learning rate."""
-        found = []
-        recipe = self.recipe(name)
-        for seed in range(1, recipe["seeds"]["count"] + 1):
-            path = self.out.parent / name / "seeds" / f"{seed}.npz"
-            small = {**recipe, "training": {**recipe["training"], "episodes": recipe["seeds"]["episodes"]}}
-            small["training"]["seed"] = seed
-            cached = _found(path, small) if name != self.name else None
-            found.append(cached or self._learn(small, rate, self.out / "seeds" / f"{seed}.npz", f"seed {seed}"))
+    def seeds(self, name):
+        """As `learned`, what it learned on its smaller budget with other seeds: a list."""
+        recipe, found = self.recipe(name), []
+        for k in range(1, recipe["seeds"]["count"] + 1):
+            small = {group: {**recipe[group], **recipe["seeds"].get(group, {})} for group in ("training", "search")}
+            small["search"]["seed"] += k * recipe["search"]["trials"]
+            small, place = {**recipe, **small}, f"seeds/{k}"
+            there = _found(self.out.parent / name / place, small) if name != self.name else None
+            found.append(there or self.learn(small, self.out / place))
         return found
 
-    def learn(self, recipe, path):
-        """Search for a meta learning rate, meta-train with it and save at path."""
-        rates, trials = _rates(recipe["search"]), []
-        for rate in rates:
-            what = f"search {len(trials) + 1} of {len(rates)}, {rate:.3g}"
-            trials.append(self.train(recipe, rate, what, episodes=recipe["search"]["episodes"]).best)
-        search = [[rate, trial if np.isfinite(trial) else None] for rate, trial in zip(rates, trials, strict=True)]
-        return self._learn(recipe, rates[int(np.argmin(trials))], path, path.stem, search=search)
+    def learn(self, recipe, folder):
+        """Meta-train and save in the folder: short trials at random rates, of which the best goes on, at a lower one.
 
-    def _learn(self, recipe, rate, path, what, **story):
-        training = self.train(recipe, rate, what)
-        story |= {
+        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate.
+        """
+        search, (problem, optimizer) = recipe["search"], self._pair(recipe)
+        trials, best, meta_steps = [], None, 0
+        for seed in range(search["seed"], search["seed"] + search["trials"]):
+            rate = _rate(search, seed)
+            what = f"{folder.name}: trial {len(trials) + 1} of {search['trials']}, {rate:.3g}"
+            options = {**recipe["training"], **search["training"], "seed": seed}
+            trial = train_with_bar(problem, optimizer, what=what, meta_learning_rate=rate, **options)
+            trials.append({"seed": seed, "rate": rate, "validation": finite(trial.best)})
+            meta_steps += trial.meta_steps
+            if best is None or trial.best < best[0].best:
+                best = trial, seed, rate
+        trial, seed, rate = best
+        rate *= search["continue_at"]
+        story = {
             "command": f"python -m l2l reproduce {self.name}{' --quick' if self.quick else ''}",
             "recipe": recipe,
-            "data": self.data,
+            "data": problem.data,
+            "trials": trials,
+            "trial_meta_steps": meta_steps,
             "meta_learning_rate": rate,
-            "meta_steps": training.meta_steps,
-            "episode": training.best_episode,
-            "validation_loss": training.best,
-            "curve": {key: _curve(training.history, key) for key in ("train", "validation")},
         }
-        optimizer = make_optimizer("lstm", **recipe["lstm"])
-        checkpoint.save(path, optimizer, training.phi, **story)
-        return Learned(optimizer, training.phi, story)
+        options = {**recipe["training"], "what": folder.name, "meta_learning_rate": rate, "seed": seed}
+        training = train_and_save(problem, optimizer, folder / SAVED, story, phi=trial.phi, **options)
+        return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps + training.meta_steps})
 
     def train(self, recipe, rate, what, watch=None, **changes):
         """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
         options = {**recipe["training"], **changes}
-        problem, optimizer = self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
-        with tqdm(total=options["episodes"], desc=what, unit="episode") as bar:
+        return train_with_bar(*self._pair(recipe), what=what, watch=watch, meta_learning_rate=rate, **options)
 
-            def report(training):
-                bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
-                bar.update(len(training.history) - bar.n)
-                if watch:
-                    watch(training)
-
-            return train(problem, optimizer, meta_learning_rate=rate, report=report, **options)
+    def _pair(self, recipe):
+        return self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
 
 
-def _rates(search):
-    """The meta learning rates to try: log-uniform draws, for the paper's is a random search, too."""
-    rng = np.random.default_rng(search["seed"])
-    return np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]), search["trials"])).tolist()
+def _rate(search, seed):
+    """A meta learning rate to try: a log-uniform draw, for the paper's is a random search, too."""
+    rng = np.random.default_rng(seed)
+    return float(np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]))))
 
 
-def _curve(history, key):
-    return [[row["episode"], float(f"{row[key]:.4g}")] for row in history if row.get(key) is not None]
-
-
-def _found(path, recipe):
-    """What was learned by this very recipe and saved at path, or None."""
+def _found(folder, recipe):
+    """What was learned by this very recipe and saved in the folder, or None."""
+    path = folder / SAVED
     if not path.exists():
         return None
     story = checkpoint.read(path)[0]["notes"]
@@ -174,10 +170,10 @@ def markdown(header, rows):
     return "\n".join(lines) + "\n"
 
 
-def plain(values):
-    """Arrays and numbers, also in a dict, as JSON can hold them: six digits, None for what is not finite."""
+def rounded(values):
+    """Numbers and arrays, also in a dict, to the six digits that are worth keeping in a file."""
     if isinstance(values, dict):
-        return {key: plain(value) for key, value in values.items()}
+        return {key: rounded(value) for key, value in values.items()}
     if isinstance(values, (list, tuple, np.ndarray)):
-        return [plain(value) for value in values]
-    return float(f"{values:.6g}") if np.isfinite(values) else None
+        return [rounded(value) for value in values]
+    return float(f"{values:.6g}")

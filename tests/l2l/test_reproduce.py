@@ -9,14 +9,14 @@ import pytest
 import l2l
 from l2l.errors import L2LError
 from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings
-from l2l.reproduce.workshop import Workshop, best_of, markdown, plain, spread
+from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 
 TINY = {
     "problem": {"functions": 2},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
-    "search": {"trials": 2, "episodes": 1},
-    "seeds": {"count": 1, "episodes": 1},
+    "search": {"trials": 2, "training": {"episodes": 1}},
+    "seeds": {"count": 1, "training": {"episodes": 1}, "search": {}},
     "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
     "targets": {"show_at": [1, 5], "most_at": {"5": 1e9}, "most_at_98": {}, "ahead_from": 1},
     "paper": {},
@@ -47,7 +47,7 @@ def tiny(monkeypatch):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_leaves_its_figure_table_and_numbers(name, tiny, tmp_path, capsys):
-    outcome = reproduce(name, tmp_path / name)
+    outcome, _ = reproduce(name, tmp_path / name)
     document = json.loads((tmp_path / name / "results.json").read_text())
     assert document["command"] == f"python -m l2l reproduce {name}"
     assert [row["claim"] for row in document["claims"]] == [claim for claim, _ in outcome.claims]
@@ -76,8 +76,9 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
     notes = header["notes"]
     assert notes["command"] == "python -m l2l reproduce quadratic"
     assert notes["recipe"]["training"]["episodes"] == 2
-    assert [episode for episode, _ in notes["curve"]["validation"]] == [1, 2]
-    assert len(notes["search"]) == 2
+    assert [episode for episode, _ in notes["meta_curve"]["validation"]] == [0, 1, 2]
+    assert [trial["seed"] for trial in notes["trials"]] == [0, 1]
+    assert notes["meta_steps"] == 4
 
 
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
@@ -89,7 +90,7 @@ def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_p
     assert not (tmp_path / "no-free-lunch").exists()
     monkeypatch.setitem(TINY["training"], "episodes", 3)
     workshop.learned("quadratic")
-    assert (tmp_path / "no-free-lunch" / "quadratic.npz").exists()
+    assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
 def test_results_are_not_replaced_unasked(tiny, tmp_path):
@@ -134,8 +135,8 @@ def test_diverged_rule_is_never_the_best():
     assert best_of({"lstm": 0.1, "adam": np.nan, "sgd": 2.0}) == "sgd"
 
 
-def test_numbers_that_are_not_finite_become_null():
-    assert plain({"a": np.array([1.0, np.inf]), "b": [np.nan]}) == {"a": [1.0, None], "b": [None]}
+def test_numbers_are_rounded_at_any_depth():
+    assert rounded({"a": np.array([1 / 3]), "b": [(2.0,)]}) == {"a": [0.333333], "b": [[2.0]]}
 
 
 def test_tables_are_markdown():

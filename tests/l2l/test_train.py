@@ -8,7 +8,7 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import evaluate
+from l2l import evaluate, report
 from l2l.errors import DivergenceError, L2LError
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Quadratic, Simple, Task
@@ -190,6 +190,12 @@ def test_meta_learning_rate_falls_geometrically_to_decay_times_itself():
     np.testing.assert_allclose(rates, [0.1, 0.01, 0.001, 0.0001])
 
 
+def test_meta_learning_rate_rises_linearly_over_the_warmup():
+    training = l2l.train(Simple(), LSTM(hidden=(3,)), meta_learning_rate=0.1, warmup=3, **{**SMALL, "episodes": 6})
+    rates = [record["meta_learning_rate"] for record in training.history]
+    np.testing.assert_allclose(rates, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+
 def test_decayed_rate_is_the_one_that_moves_phi():
     phis = []
     l2l.train(
@@ -310,10 +316,14 @@ def test_losses_are_reported_per_function():
     assert sums == pytest.approx([10.0, 10.0], rel=0.3)
 
 
-def test_diverging_entry_names_itself_and_the_step():
-    optimizer = make_optimizer("sgd", learning_rate=1e20)
-    with pytest.raises(DivergenceError, match=r"mine.*run 0.*step"):
-        l2l.compare(Simple(), {"mine": (optimizer, optimizer.init())}, steps=30, repeats=1)
+def test_diverging_entry_is_a_result_beside_the_others():
+    rates = {"good": 0.1, "wild": 1e20}
+    rules = {name: make_optimizer("sgd", learning_rate=rate) for name, rate in rates.items()}
+    entries = {name: (rule, rule.init()) for name, rule in rules.items()}
+    rows = evaluate.summary(l2l.compare(Simple(), entries, steps=30, repeats=2))
+    assert (rows["good"]["diverged"], rows["wild"]["diverged"]) == (0, 2)
+    assert rows["wild"]["sum"] == np.inf
+    assert "diverged in 2 of 2 runs" in report.race(l2l.compare(Simple(), entries, steps=30, repeats=2), 30)
 
 
 def test_summary_reports_mean_and_standard_error():
