@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2 · How large a step may I take?
+# # 2 · How big a step is too big?
 #
 # The gradient says which way is up. It says nothing about how far to walk down. One number decides that, the *learning
 # rate* $\alpha$. Too small, and half an hour passes without progress. Too large, and the loss is `nan` after ten steps.

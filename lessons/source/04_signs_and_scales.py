@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 4 · What if every coordinate had a step size of its own?
+# # 4 · Rprop, Adagrad, RMSprop, Adam: why each?
 #
 # Momentum made a narrow valley bearable. It did not ask why the valley is narrow. Often the reason is dull: one
 # coordinate is measured in millimetres and another in kilometres. Then their gradients differ by powers of ten, and a
