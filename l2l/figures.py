@@ -135,6 +135,8 @@ def _draw_cells(ax, left, bottom, name, values, colour):
         ax.add_patch(Rectangle(at, 1, 1, facecolor="none", edgecolor="black", linewidth=0.8))
         ax.text(at[0] + 0.5, at[1] + 0.5, f"{value:g}", ha="center", va="center", fontsize=10)
     ax.text(left + columns / 2, bottom - 0.15, f"{name}, {np.shape(values)}", ha="center", va="top", fontsize=9)
+
+
 def line_panels(groups, title, x, y, log="", size=None):
     """`lines` side by side on one scale: groups {heading: series}, one legend, taken from the first panel.
 

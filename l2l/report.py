@@ -72,7 +72,8 @@ def _words(note):
     if isinstance(note, dict):
         return " ".join(f"{key}={_words(value)}" for key, value in note.items())
     if isinstance(note, list):
-        return "; ".join(map(_words, note)) if any(isinstance(item, dict) for item in note) else "-".join(map(str, note))
+        between = "; " if any(isinstance(item, dict) for item in note) else "-"
+        return between.join(map(_words, note))
     return note if isinstance(note, str) else json.dumps(note)
 
 
