@@ -4,6 +4,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from l2l import plots
 
@@ -155,3 +156,34 @@ def line_panels(groups, title, x, y, log="", size=None):
     axes[0].set_ylabel(y)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure, list(axes)
+def paths(loss, routes, title, reach, size=(7, 4.5)):
+    """Ways down a loss of two parameters: routes {label: (steps + 1, 2)} over contours of loss(θ₁, θ₂), with arrays.
+
+    reach: ((left, right), (bottom, top)), the part of the plane that is drawn. Returns (figure, axes).
+    """
+    figure, (axes,) = plots.canvas(title, size=size)
+    across, up = np.meshgrid(*(np.linspace(*limits, 200) for limits in reach))
+    height = loss(across, up)
+    levels = np.quantile(height, [0.01, 0.04, 0.1, 0.2, 0.35, 0.55, 0.8])
+    axes.contour(across, up, height, levels=levels, colors="grey", linewidths=0.7, alpha=0.6)
+    styles = zip(cycle(plots.COLOURS), cycle("os^D"), strict=False)
+    for (label, points), (colour, marker) in zip(routes.items(), styles, strict=False):
+        axes.plot(*np.transpose(points), label=label, color=colour, marker=marker, markersize=4, linewidth=1.2)
+    axes.set(xlabel="θ₁", ylabel="θ₂", xlim=reach[0], ylim=reach[1])
+    axes.legend(frameon=False, fontsize=9)
+    return figure, axes
+
+
+def field(xs, ys, values, title, x, y, scale, size=(7.5, 4.8)):
+    """Values (len(ys), len(xs)) between 0 and 1 as colours over the plane; what exceeds 1 is hatched.
+
+    x, y, scale: the labels of the axes and of the bar. Returns (figure, axes).
+    """
+    figure, (axes,) = plots.canvas(title, size=size)
+    axes.set_facecolor("#dddddd")
+    axes.patch.set(hatch="///", edgecolor="white")
+    inside = np.ma.masked_greater(values, 1.0)
+    image = axes.pcolormesh(xs, ys, inside, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True)
+    axes.set(xlabel=x, ylabel=y)
+    figure.colorbar(image, label=scale)
+    return figure, axes
