@@ -126,7 +126,7 @@ def test_run_fills_in_the_numbers_and_leaves_no_trace(planted):
     for notebook in twice:
         assert build.run(notebook) > 0
     assert twice[0].cells[2].source == (
-        "Then x is 1,234, and a is 25% or 10⁻⁷;\nsee [2 · How large a step may I take?](02_one_bowl.ipynb) "
+        "Then x is 1,234, and a is 25% or 10⁻⁷;\nsee [2 · How big a step is too big?](02_one_bowl.ipynb) "
         "and $\\frac{a}{b}$."
     )
     assert [cell.execution_count for cell in twice[0].cells if cell.cell_type == "code"] == [1, 2, 3]
