@@ -58,7 +58,12 @@ def _table(entries, mean, sums, seeds, settings, at):
         rows.insert(1, [f"lstm, {count} other seeds, {episodes} episodes", "learned", *map(spread, found)])
     for name, values in settings["paper"].items():
         rows.append([f"{name} (paper)", "", *(values.get(str(t), "") for t in at), ""])
-    return markdown(["optimizer", "learning rate", *(f"step {t}" for t in at), f"sum over {horizon} steps"], rows)
+    table = markdown(["optimizer", "learning rate", *(f"step {t}" for t in at), f"sum over {horizon} steps"], rows)
+    return f"{table}\n{_READING}" if seeds else table
+
+
+_READING = """The row `lstm` is one meta-training, whose seed its search has chosen; the row below it shows the spread over
+others, mean ± standard deviation, on less training. In the last column, ± is over the test runs."""
 
 
 def _claims(mean, targets, horizon, meta_steps):
