@@ -4,7 +4,6 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from l2l import plots
 
@@ -156,6 +155,8 @@ def line_panels(groups, title, x, y, log="", size=None):
     axes[0].set_ylabel(y)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure, list(axes)
+
+
 def paths(loss, routes, title, reach, size=(7, 4.5)):
     """Ways down a loss of two parameters: routes {label: (steps + 1, 2)} over contours of loss(θ₁, θ₂), with arrays.
 

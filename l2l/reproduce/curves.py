@@ -5,6 +5,9 @@ import numpy as np
 from l2l import plots
 from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
+READING = """The row `lstm` is one meta-training, whose seed its search has chosen; the row below it shows the spread over
+others, mean ± standard deviation, on less training. In the last column, ± is over the test runs."""
+
 
 def run(settings, workshop):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
@@ -59,11 +62,7 @@ def _table(entries, mean, sums, seeds, settings, at):
     for name, values in settings["paper"].items():
         rows.append([f"{name} (paper)", "", *(values.get(str(t), "") for t in at), ""])
     table = markdown(["optimizer", "learning rate", *(f"step {t}" for t in at), f"sum over {horizon} steps"], rows)
-    return f"{table}\n{_READING}" if seeds else table
-
-
-_READING = """The row `lstm` is one meta-training, whose seed its search has chosen; the row below it shows the spread over
-others, mean ± standard deviation, on less training. In the last column, ± is over the test runs."""
+    return f"{table}\n{READING}" if seeds else table
 
 
 def _claims(mean, targets, horizon, meta_steps):
