@@ -5,7 +5,7 @@ import numpy as np
 from l2l import plots
 from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
-READING = """The row `lstm` is one meta-training, whose seed its search has chosen; the row below it shows the spread over
+READING = """The row `lstm` is one meta-training, its seed chosen by the search; the row below it shows the spread over
 others, mean ± standard deviation, on less training. In the last column, ± is over the test runs."""
 
 
