@@ -59,7 +59,7 @@ def heatmap(path, ratios, texts, columns, rows, title, scale):
     axes.set_ylabel(rows[1])
     axes.grid(False)
     bar = figure.colorbar(image, label=scale)
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     bar.ax.yaxis.set_major_formatter("{x:g}")
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     return _save(figure, path)
