@@ -36,7 +36,7 @@ LESSONS = [
     ("06_a_tape_from_scratch", "How does a program differentiate itself?", 60, (1,)),
     ("07_arrays", "What happens to a gradient when shapes broadcast?", 60, (6,)),
     ("08_derivatives_of_derivatives", "What does a Hessian-vector product cost?", 60, (7,)),
-    ("09_curvature", "What does a Hessian know that a gradient does not?", 60, (5, 8)),
+    ("09_curvature", "What do the Hessian, Gauss–Newton and Fisher see that the gradient does not?", 60, (5, 8)),
     ("10_an_update_rule_is_a_function", "What if an update rule had weights?", 45, (5, 8)),
     ("11_memory", "What should an optimizer remember?", 60, (10,)),
     ("12_learning_to_learn", "How is an optimizer trained?", 60, (11,)),
