@@ -4,6 +4,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from l2l import plots
 
@@ -188,3 +189,28 @@ def field(xs, ys, values, title, x, y, scale, size=(7.5, 4.8)):
     axes.set(xlabel=x, ylabel=y)
     figure.colorbar(image, label=scale)
     return figure, axes
+def local_models(loss, theta, gradient, matrices, title, window, names=("θ₁", "θ₂")):
+    """A panel for each local model q(d) = ∇·d + ½ dᵀC d of {heading: C} at theta, over the contours of the true loss.
+
+    loss: a function of a vector of two. window: ((low, high), (low, high)). Coloured are the contours of q below q = 0,
+    ellipses where C is positive definite; an arrow leads to the minimum θ − C⁻¹∇. Returns (figure, axes).
+    """
+    figure, panels = plots.canvas(title, 1, len(matrices), (3.9 * len(matrices), 4.4), sharex=True, sharey=True)
+    grid = np.stack(np.meshgrid(*(np.linspace(*ends, 81) for ends in window)))
+    heights = np.apply_along_axis(loss, 0, grid)
+    levels = np.quantile(heights, np.linspace(0, 1, 14) ** 1.5)
+    away = grid - np.reshape(theta, (2, 1, 1))
+    slope = np.einsum("i,ijk->jk", gradient, away)
+    for axes, (heading, C), colour in zip(panels, matrices.items(), cycle(plots.COLOURS), strict=False):
+        axes.contour(*grid, heights, levels=levels, colors="grey", linewidths=0.7, alpha=0.7)
+        step = -np.linalg.solve(C, gradient)
+        lowest = gradient @ step / 2
+        model = slope + np.einsum("ijk,il,ljk->jk", away, C, away) / 2
+        levels_of_model = sorted(lowest * (1 - k**2) for k in (1 / 3, 2 / 3, 1))
+        axes.contour(*grid, model, levels=levels_of_model, colors=colour, linewidths=1.6, linestyles="solid")
+        axes.annotate("", theta + step, theta, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2})
+        axes.plot(*theta, "o", color="black")
+        axes.set(xlim=window[0], ylim=window[1], xlabel=names[0])
+        axes.set_title(f"{heading}: {loss(theta):.3f} → {loss(theta + step):.3f}", fontsize=10)
+    panels[0].set_ylabel(names[1])
+    return figure, panels

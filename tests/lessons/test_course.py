@@ -205,3 +205,13 @@ def test_map_of_lessons_is_in_order():
         assert question.endswith("?")
         assert 30 <= minutes <= 90
         assert all(n < number for n in needs)
+
+
+def test_local_models_jump_to_the_minimum_of_their_quadratic():
+    H = np.array([[2.0, 0.5], [0.5, 1.0]])
+    start = np.array([1.0, -1.0])
+    _, (right, wrong) = figures.local_models(
+        lambda x: x @ H @ x / 2, start, H @ start, {"H": H, "2H": 2 * H}, "Two bowls", ((-2, 2), (-2, 2))
+    )
+    assert right.get_title() == "H: 1.000 → 0.000"
+    assert wrong.get_title() == "2H: 1.000 → 0.250"
