@@ -4,7 +4,6 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from l2l import plots
 
@@ -189,6 +188,8 @@ def field(xs, ys, values, title, x, y, scale, size=(7.5, 4.8)):
     axes.set(xlabel=x, ylabel=y)
     figure.colorbar(image, label=scale)
     return figure, axes
+
+
 def local_models(loss, theta, gradient, matrices, title, window, names=("θ₁", "θ₂")):
     """A panel for each local model q(d) = ∇·d + ½ dᵀC d of {heading: C} at theta, over the contours of the true loss.
 
