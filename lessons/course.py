@@ -56,13 +56,13 @@ def lesson(number):
 ICONS = {
     "fa-minus": "−",
     "fa-plus": "+",
-    "fa-fast-backward": "⏮",
-    "fa-fast-forward": "⏭",
+    "fa-fast-backward": "|◀",
+    "fa-fast-forward": "▶|",
     "fa-step-backward": "◁|",
     "fa-step-forward": "|▷",
     "fa-play fa-flip-horizontal": "◀",
     "fa-play": "▶",
-    "fa-pause": "⏸",
+    "fa-pause": "||",
 }
 
 # ------------------------------------------------------------------------------------------ exercises
@@ -261,13 +261,19 @@ def show_animation(figure, draw, frames, alt, strip=4, interval=100):
 
 
 def _self_contained(player):
-    """Matplotlib's player with signs for its icons, which it would fetch, and the same name in every build."""
+    """Matplotlib's player, with signs for the icons that it would fetch, small frames, and one name in every build."""
     player = re.sub(r"<link [^>]*>\s*", "", player, count=1)
     player = re.sub(r'<i class="fa ([^"]*)"></i>', lambda match: ICONS[match[1]], player)
     player = player.replace("<img ", '<img alt="The frames of the film above, one at a time" ')
     (name,) = set(re.findall(r"[0-9a-f]{32}", re.sub(r'"data:image[^"]*"', "", player)))
+    player = re.sub(r"(?<=data:image/png;base64,)[^\"]*", lambda match: _smaller(match[0]), player)
     player = player.replace(name, "NAME")
     return player.replace("NAME", hashlib.sha256(player.encode()).hexdigest()[:32])
+
+
+def _smaller(encoded):
+    png = base64.b64decode(encoded.replace("\\\n", ""))
+    return base64.b64encode(_compressed(Image.open(io.BytesIO(png)).convert("RGB"))).decode()
 
 
 def _png(figure, dpi):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -170,6 +171,9 @@ def test_animation_has_a_filmstrip_words_and_a_limit_and_is_the_same_each_time(s
     assert "http" not in player["text/html"]
     assert "▶</button>" in player["text/html"]
     assert shown[:3] == shown[3:]
+    frames = re.findall(r'"data:image/png;base64,([^"]*)"', player["text/html"])
+    assert len(frames) == 3
+    assert all(Image.open(io.BytesIO(base64.b64decode(frame))).mode == "P" for frame in frames)
     with pytest.raises(ValueError, match="at most 60 frames"):
         course.show_animation(figure, print, 61, alt="")
 
