@@ -38,7 +38,7 @@ LESSONS = [
     ("08_derivatives_of_derivatives", "Can a backward pass be differentiated?", 60, (7,)),
     ("09_curvature", "What does a Hessian know that a gradient does not?", 60, (5, 8)),
     ("10_an_update_rule_is_a_function", "Can the learning rate be learned by gradient descent?", 45, (5, 8)),
-    ("11_memory", "What should an optimizer remember?", 60, (10,)),
+    ("11_memory", "How does an LSTM carry state, and how far back does its gradient reach?", 60, (10,)),
     ("12_learning_to_learn", "How is an optimizer trained?", 60, (11,)),
     ("13_what_the_paper_drops", "What is lost without the second derivatives?", 60, (9, 12)),
     ("14_mnist", "Does the learned optimizer win on a real network?", 60, (12,)),
