@@ -9,6 +9,18 @@ def dense(weights, x):
     return x @ weights["W"] + weights["b"]
 
 
+def lstm_gates(weights, x, h):
+    """The four gates of an LSTM, each (hidden, n): what `lstm_cell` writes, keeps, proposes and shows.
+
+        i, f, o = sigmoid(W_k [x; h] + b_k)      g = tanh(W_g [x; h] + b_g)
+
+    Arguments as in `lstm_cell`. Returns (i, f, g, o).
+    """
+    both = concatenate([x, h])
+    i, f, g, o = (weights["W"][k] @ both + weights["b"][k] for k in range(4))
+    return sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+
+
 def lstm_cell(weights, x, h, c):
     """One step of an LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
@@ -18,10 +30,9 @@ def lstm_cell(weights, x, h, c):
     Every column is one sequence: x (inputs, n), h and c (hidden, n); returns the new h and c. The weights hold the four
     gates in the order i, f, g, o: "W" (4, hidden, inputs + hidden) and "b" (4, hidden, 1).
     """
-    both = concatenate([x, h])
-    i, f, g, o = (weights["W"][k] @ both + weights["b"][k] for k in range(4))  # each (hidden, n)
-    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-    h = sigmoid(o) * tanh(c)
+    i, f, g, o = lstm_gates(weights, x, h)
+    c = f * c + i * g
+    h = o * tanh(c)
     return h, c
 
 
