@@ -276,7 +276,14 @@ def test_diverging_training_keeps_what_it_had(tmp_path, capsys):
 def test_interrupted_training_keeps_the_best_and_says_where(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "l2l", "train", *QUICK, "--episodes", "100000", "--out", str(out)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background inherit its being off
+    )
     deadline = time.monotonic() + 60
     while not (out / "log.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
