@@ -1,20 +1,17 @@
-"""Saved optimizers: one .npz, without pickle, that holds φ leaf by leaf and, as JSON, all that rebuilds the rule."""
+"""Saved optimizers: an `archive` that holds φ leaf by leaf and, in its header, all that rebuilds the rule."""
 
 import dataclasses
-import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 import minigrad as mg
-from l2l import files
+from l2l import archive
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import OPTIMIZERS, make_optimizer
 
-FORMAT = "l2l-optimizer-1"
+FORMAT, OLDER = "l2l-optimizer-2", archive.UNCHECKED
 TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the package
 
 
@@ -22,9 +19,7 @@ def save(path, optimizer, phi, **notes):
     """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training."""
     name = next(name for name, cls in OPTIMIZERS.items() if cls is type(optimizer))
     header = {"format": FORMAT, "optimizer": name, "settings": dataclasses.asdict(optimizer), "notes": notes}
-    leaves, _ = mg.tree.flatten(phi)
-    arrays = dict(zip(_names(phi), leaves, strict=True))
-    files.write(path, lambda file: np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays))
+    archive.write(path, header, dict(zip(_names(phi), mg.tree.flatten(phi)[0], strict=True)))
 
 
 def load(path):
@@ -38,7 +33,8 @@ def load(path):
         optimizer = make_optimizer(header["optimizer"], **header["settings"])
     except (L2LError, KeyError, TypeError) as error:
         raise OptimizerFileError(f"{path} has unusable settings ({error}): train it again") from None
-    template = optimizer.init(np.random.default_rng(0))
+    with np.errstate(all="ignore"):  # only the shapes count
+        template = optimizer.init(np.random.default_rng(0))
     leaves, rebuild = mg.tree.flatten(template)
     names = _names(template)
     for name, leaf in zip(names, leaves, strict=True):
@@ -57,13 +53,15 @@ def read(path):
     """The header (a dict) and the arrays by name in the file at path, or of the name that `load` takes."""
     path = _file(path)
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(str(arrays.pop("header")))
-        if header["format"] != FORMAT:
-            raise KeyError
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise OptimizerFileError(f"{path} is damaged or not an optimizer saved by l2l: train it again") from None
+        header, arrays = archive.read(path, FORMAT, OLDER)
+        if not isinstance(header.get("notes", {}), dict):
+            raise archive.Damaged("notes that are none")
+    except OSError as error:
+        raise OptimizerFileError(f"{path} cannot be read ({error.strerror}): see to its permissions") from None
+    except archive.Damaged as reason:
+        raise OptimizerFileError(
+            f"{path} is damaged or not an optimizer saved by l2l ({reason}): train it again"
+        ) from None
     return header, arrays
 
 

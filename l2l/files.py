@@ -1,5 +1,6 @@
 """Writing files so that nothing is lost or left half-written."""
 
+import contextlib
 import json
 import math
 import os
@@ -8,27 +9,31 @@ from pathlib import Path
 
 import numpy as np
 
-from l2l.errors import L2LError
+from l2l.errors import L2LError, WriteError
 
 
 def write(path, write_to):
     """Create or replace the file at path: write_to(file) fills a temporary file beside it, which is then renamed.
 
-    Raises L2LError where the folder cannot be written; whatever stood at path is then untouched.
+    A process that is killed on the way, or a machine that loses power, leaves the old file or the new one, whole.
+    Raises WriteError where it cannot be written; whatever stood at path is then untouched.
     """
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
             temporary = Path(file.name)
             write_to(file)
+            file.flush()
+            os.fsync(file.fileno())  # or the new name could reach the disk before its content
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise _refusal(path, error) from None
+        raise WriteError(f"{_refusal(path, error)}; what stood there is unharmed") from None
     finally:
         if temporary:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def write_json(path, document):
@@ -63,8 +68,8 @@ def claim(paths, overwrite=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
-            raise _refusal(path, error) from None
+            raise L2LError(_refusal(path, error)) from None
 
 
 def _refusal(path, error):
-    return L2LError(f"cannot write {path} ({error.strerror}): choose a folder that can be written to")
+    return f"cannot write {path} ({error.strerror or error}): choose a folder that can be written to and has space"

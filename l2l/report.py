@@ -58,9 +58,7 @@ def anatomy(path, header, arrays):
     for name, array in arrays.items():
         lines.append(_line(name, f"{array.dtype} {' × '.join(map(str, array.shape)) or 'scalar'}"))
     for name, note in header.get("notes", {}).items():
-        lines.append(
-            _line(name, _validations(note) if name == "meta_curve" and isinstance(note, dict) else _words(note))
-        )
+        lines.append(_line(name, _curve(note) if name == "meta_curve" else _words(note)))
     return "\n".join(lines)
 
 
@@ -77,9 +75,12 @@ def _words(note):
     return note if isinstance(note, str) else json.dumps(note)
 
 
-def _validations(curve):
-    """Some validations of a meta-curve, evenly spread, with the first and the last."""
-    points = curve["validation"]
-    chosen = sorted(set(np.linspace(0, len(points) - 1, FEW).round().astype(int).tolist()))
-    shown = ", ".join(f"{points[i][0]}: {_words(points[i][1])}" for i in chosen)
+def _curve(note):
+    """Some validations of a meta-curve, evenly spread, with the first and the last; anything else as it is."""
+    try:
+        points = note["validation"]
+        chosen = sorted(set(np.linspace(0, len(points) - 1, FEW).round().astype(int).tolist()))
+        shown = ", ".join(f"{points[i][0]}: {_words(points[i][1])}" for i in chosen)
+    except (TypeError, LookupError):
+        return _words(note)
     return f"summed validation loss by episode: {shown}"
