@@ -8,8 +8,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from l2l.errors import L2LError, WriteError
+
+TEMPORARY = ".tmp"
 
 
 def write(path, write_to):
@@ -21,7 +24,9 @@ def write(path, write_to):
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY, delete=False
+        ) as file:
             temporary = Path(file.name)
             write_to(file)
             file.flush()
@@ -69,6 +74,40 @@ def claim(paths, overwrite=False):
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
             raise L2LError(_refusal(path, error)) from None
+
+
+@contextlib.contextmanager
+def alone_in(folder, names):
+    """Keep the folder to this process, until the end of the context or of the process, however that ends.
+
+    names: of the files that it writes there. What a process that was killed left of their making is removed. Gives a
+    function to call before each writing: it raises WriteError where the folder is no longer the one it was.
+    Raises L2LError where another process has the folder, or where it cannot be written.
+    """
+    folder, lock = Path(folder), FileLock(Path(folder) / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+        locked = os.stat(lock.lock_file)
+        for stale in [path for name in names for path in folder.glob(f".{name}.*{TEMPORARY}")]:
+            stale.unlink()
+    except Timeout:
+        raise L2LError(f"another run is writing to {folder}: wait for its end, or name another folder") from None
+    except OSError as error:
+        raise L2LError(_refusal(folder, error)) from None
+
+    def check():
+        try:
+            same = os.path.samestat(os.stat(lock.lock_file), locked)
+        except OSError:
+            same = False
+        if not same:
+            raise WriteError(f"{folder} was removed while a run wrote to it: run it again, and leave its folder alone")
+
+    try:
+        yield check
+    finally:
+        lock.release()
 
 
 def _refusal(path, error):

@@ -21,8 +21,9 @@ def listing(registry):
     return "\n".join(lines)
 
 
-def exceptions(training, episodes):
+def exceptions(training):
     """What did not go as in most trainings, a line each."""
+    episodes = training.settings.episodes
     clipped, skipped = (sum(record[what] for record in training.history) for what in ("clipped", "skipped"))
     if len(training.history) < episodes:
         yield f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}"

@@ -60,6 +60,14 @@ def pytest_configure(config):
     config.stash[FAULTS] = []
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests marked slow, unless -m speaks of them."""
+    if "slow" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def planted_faults(request):
     """Pairs (planted, caught) of the wrong rules of the whole run."""

@@ -10,9 +10,7 @@ from l2l.evaluate import run, tune
 from l2l.optimizers import make_optimizer
 from l2l.problems import make_problem
 from l2l.reproduce import settings
-from l2l.session import train_and_save, train_with_bar
-
-SAVED = "optimizer.npz"
+from l2l.session import OPTIMIZER, train_and_save, train_with_bar
 
 
 @dataclass
@@ -101,7 +99,7 @@ class Workshop:
             "meta_learning_rate": rate,
         }
         options = {**recipe["training"], "what": folder.name, "meta_learning_rate": rate, "seed": seed}
-        training = train_and_save(problem, optimizer, folder / SAVED, story, phi=trial.phi, **options)
+        training = train_and_save(problem, optimizer, folder, story, phi=trial.phi, **options)
         return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps + training.meta_steps})
 
     def train(self, recipe, rate, what, watch=None, **changes):
@@ -121,7 +119,7 @@ def _rate(search, seed):
 
 def _found(folder, recipe):
     """What was learned by this very recipe and saved in the folder, or None."""
-    path = folder / SAVED
+    path = folder / OPTIMIZER
     if not path.exists():
         return None
     story = checkpoint.read(path)[0]["notes"]

@@ -1,6 +1,7 @@
 """Damaged files: whatever happened to one, it is refused in one line or loads as it was, in little memory."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import l2l
 import minigrad as mg
 from l2l import archive, checkpoint, report
 from l2l.errors import OptimizerFileError
@@ -167,8 +169,17 @@ def optimizer_file(path):
     return repr(optimizer), json.dumps(header), [leaf.tobytes() for leaf in mg.tree.flatten(phi)[0]]
 
 
-READERS = {"optimizer-1.npz": optimizer_file, "optimizer-2.npz": optimizer_file}
-NEWEST = ["optimizer-2.npz"]
+def checkpoint_file(path):
+    """All that `train --resume` asks of a checkpoint before it goes on, as bytes that can be compared."""
+    problem, optimizer, training, notes = checkpoint.load_training(path)
+    trees = [training.phi, training.latest, training.initial, training.meta_state]
+    rest = dataclasses.replace(training, phi=None, latest=None, initial=None, meta_state=None)
+    list(report.exceptions(training)), training.curve(), training.skipped_in_a_row, training.finished
+    return repr([problem, optimizer, rest, notes]), [np.asarray(leaf).tobytes() for leaf in mg.tree.flatten(trees)[0]]
+
+
+READERS = {"optimizer-1.npz": optimizer_file, "optimizer-2.npz": optimizer_file, "checkpoint-1.npz": checkpoint_file}
+NEWEST = ["optimizer-2.npz", "checkpoint-1.npz"]
 
 
 def outcome(path, content, read, sound):
@@ -190,7 +201,7 @@ def outcome(path, content, read, sound):
 def test_damaged_file_is_refused_or_loads_as_it_was(name, damage, tmp_path):
     content, read = (DATA / name).read_bytes(), READERS[name]
     sound = read(DATA / name)
-    for seed in range(100):
+    for seed in range(50):
         found = outcome(tmp_path / name, damage(np.random.default_rng(seed), content), read, sound)
         assert found in ("refused", "same") or damage is other_json, seed
 
@@ -216,6 +227,15 @@ def test_file_of_the_first_version_holds_what_it_held():
     again, same = checkpoint.load(DATA / "optimizer-2.npz")
     assert again == optimizer
     np.testing.assert_array_equal(mg.tree.ravel(same)[0], mg.tree.ravel(phi)[0])
+
+
+def test_checkpoint_of_the_first_version_goes_on():
+    problem, optimizer, training, _ = checkpoint.load_training(DATA / "checkpoint-1.npz")
+    assert (len(training.history), training.meta_steps, training.meta_state["t"]) == (4, 8, 8)
+    resumed = l2l.train(problem, optimizer, resume=training)
+    at_once = l2l.train(problem, optimizer, **dataclasses.asdict(training.settings))
+    losses, same = ([record["train"] for record in run.history] for run in (resumed, at_once))
+    assert losses == pytest.approx(same, rel=1e-3)  # that is, until rounding on another machine has grown
 
 
 def refusal(tmp_path, content, name="o.npz"):
