@@ -31,17 +31,20 @@ def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, resu
         return train(problem, optimizer, report=report, resume=resume, **settings)
 
 
-def train_and_save(problem, optimizer, folder, notes, **settings):
+def train_and_save(problem, optimizer, folder, notes, how=None, **settings):
     """`train_with_bar`, with FILES in the folder: the best φ so far beside the notes, a log of the losses, and a
-    checkpoint for `go_on`. They are written whenever φ is the best, else every INTERVAL, and in the end."""
+    checkpoint for `go_on`. They are written whenever φ is the best, else every INTERVAL, and in the end.
+
+    how: what to tell somebody who interrupts it, as the command that goes on; None for train --resume.
+    """
     with files.alone_in(folder, FILES) as check:
-        return _run(problem, optimizer, Path(folder), notes, check, **settings)
+        return _run(problem, optimizer, Path(folder), notes, check, how, **settings)
 
 
-def go_on(folder):
+def go_on(folder, how=None, **bar):
     """Take up the meta-training whose checkpoint is in the folder, and end it as `train_and_save` would have done.
 
-    Raises L2LError where there is no checkpoint, or where it is finished.
+    how, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or where it is finished.
     """
     folder = Path(folder)
     if not (folder / CHECKPOINT).is_file():
@@ -53,11 +56,12 @@ def go_on(folder):
             where = f"the optimizer is in {folder / OPTIMIZER}"
             raise L2LError(f"the meta-training in {folder} is finished, after episode {episode} of {episodes}: {where}")
         print(f"data: {problem.data}\ngoing on after episode {episode} of {episodes}")
-        return _run(problem, optimizer, folder, notes, check, resume=training)
+        return _run(problem, optimizer, folder, notes, check, how, resume=training, **bar)
 
 
-def _run(problem, optimizer, folder, notes, check, **settings):
+def _run(problem, optimizer, folder, notes, check, how, **settings):
     last, written = None, -math.inf
+    how = how or f"`python -m l2l train --resume {_word(folder)}`"
 
     def save(training):
         nonlocal written
@@ -83,7 +87,7 @@ def _run(problem, optimizer, folder, notes, check, **settings):
             save(last)
             print(f"stopped early: the best optimizer so far is in {folder / OPTIMIZER}", file=sys.stderr)
         if written > -math.inf and not isinstance(error, DivergenceError):
-            print(f"`python -m l2l train --resume {_word(folder)}` goes on from there", file=sys.stderr)
+            print(f"{how} goes on from there", file=sys.stderr)
         raise
 
 
