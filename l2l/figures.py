@@ -249,3 +249,24 @@ def film(curves, reference, title, x, y, size=(4.2, 3.6)):
         axes.legend(frameon=False, fontsize=9, loc="lower left")
 
     return figure, draw, len(curves)
+def responses(signals, answers, title, x="step", size=(11, 6.2)):
+    """What rules answer to signals: a row for each of signals {name: (steps,)}, a column for each of answers {rule:
+    {name: (steps,)}}. A row of signals and a column of answers are each scaled to their largest size, 1.
+
+    The signal is the grey area behind the answer. Returns a figure.
+    """
+    figure, axes = plots.canvas(title, len(signals), len(answers), size, sharex=True, sharey=True)
+    axes = axes.reshape(len(signals), len(answers))
+    for column, (rule, found) in zip(axes.T, answers.items(), strict=True):
+        scale = max(np.max(np.abs(answer)) for answer in found.values())
+        column[0].set_title(f"{rule}\n(1 is {scale:.2g})", fontsize=9.5)
+        column[-1].set_xlabel(x)
+        for ax, (name, signal) in zip(column, signals.items(), strict=True):
+            steps = np.arange(len(signal))
+            ax.fill_between(steps, signal / np.max(np.abs(signal)), color="grey", alpha=0.3, linewidth=0, step="mid")
+            ax.plot(steps, found[name] / scale, color=plots.COLOURS[0], linewidth=1.3)
+            ax.set_ylim(-1.12, 1.12)
+            ax.grid(True, alpha=0.2)
+    for ax, name in zip(axes[:, 0], signals, strict=True):
+        ax.set_ylabel(f"{name}\nscaled")
+    return figure

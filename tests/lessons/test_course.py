@@ -170,6 +170,18 @@ def test_the_flow_of_shapes_names_every_shape():
     assert {"cotangent of y, (3,)", "sum of 3", "sum of 2"} <= set(backward)
 
 
+def test_responses_are_scaled_for_each_rule_and_stand_over_their_signal():
+    signals = {"impulse": np.array([0.0, 2.0, 0.0]), "step": np.array([0.0, 1.0, 1.0])}
+    answers = {
+        rule: {name: scale * signal for name, signal in signals.items()} for rule, scale in (("a", 1), ("b", -5))
+    }
+    figure = figures.responses(signals, answers, "Answers")
+    drawn = [axes.lines[0].get_ydata().tolist() for axes in figure.axes]
+    assert drawn == [[0, 1, 0], [0, -1, 0], [0, 0.5, 0.5], [0, -0.5, -0.5]]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a\n(1 is 2)", "b\n(1 is 10)"]
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["impulse\nscaled", "step\nscaled"]
+
+
 def test_figures_of_the_command_line_can_be_shown_too(shown):
     results = {"lstm": {"learning_rate": None, "curves": np.ones((2, 3))}}
     course.show(plots.curves(None, results, "Flat"), alt="A flat line.")
