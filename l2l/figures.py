@@ -249,6 +249,8 @@ def film(curves, reference, title, x, y, size=(4.2, 3.6)):
         axes.legend(frameon=False, fontsize=9, loc="lower left")
 
     return figure, draw, len(curves)
+
+
 def responses(signals, answers, title, x="step", size=(11, 6.2)):
     """What rules answer to signals: a row for each of signals {name: (steps,)}, a column for each of answers {rule:
     {name: (steps,)}}. A row of signals and a column of answers are each scaled to their largest size, 1.
