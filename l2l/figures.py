@@ -218,6 +218,62 @@ def local_models(loss, theta, gradient, matrices, title, window, names=("θ₁",
     return figure, panels
 
 
+def stages(series, title, x, y, log="", size=(7, 4.5)):
+    """`lines` for curves that follow one another, {label: (xs, ys)}: from light to dark, the last one black."""
+    shades = colormaps["viridis_r"](np.linspace(0.12, 0.85, max(1, len(series) - 1)))
+    styles = [{"color": colour, "linestyle": "-"} for colour in shades[: len(series) - 1]] + [
+        {**plots.LEARNED, "linestyle": "-"}
+    ]
+    drawn = {label: (*curve[:2], style) for (label, curve), style in zip(series.items(), styles, strict=True)}
+    return lines(drawn, title, x, y, log, size)
+
+
+def film(curves, reference, title, x, y, size=(4.2, 3.6)):
+    """Curves that follow one another, {label: ys}, one a frame, in grey the one with the lowest sum so far. Returns
+    (figure, draw, frames).
+
+    reference: a pair (label, ys) that stays. The axis of y is logarithmic.
+    """
+    figure, (axes,) = plots.canvas(title, size=size)
+    everything = np.concatenate([reference[1], *curves.values()])
+    limits = (0.5 * everything.min(), 1.25 * everything.max())
+
+    def draw(k):
+        axes.clear()
+        axes.plot(min(list(curves.values())[: k + 1], key=np.sum), color="silver")
+        label, now = list(curves.items())[k]
+        axes.plot(reference[1], label=reference[0], color=plots.COLOURS[5], linestyle="--")
+        axes.plot(now, label=label, **plots.LEARNED)
+        axes.set(xlabel=x, ylabel=y, yscale="log", ylim=limits)
+        axes.grid(True, alpha=0.25)
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+    return figure, draw, len(curves)
+
+
+def responses(signals, answers, title, x="step", size=(11, 6.2)):
+    """What rules answer to signals: a row for each of signals {name: (steps,)}, a column for each of answers {rule:
+    {name: (steps,)}}. A row of signals and a column of answers are each scaled to their largest size, 1.
+
+    The signal is the grey area behind the answer. Returns a figure.
+    """
+    figure, axes = plots.canvas(title, len(signals), len(answers), size, sharex=True, sharey=True)
+    axes = axes.reshape(len(signals), len(answers))
+    for column, (rule, found) in zip(axes.T, answers.items(), strict=True):
+        scale = max(np.max(np.abs(answer)) for answer in found.values())
+        column[0].set_title(f"{rule}\n(1 is {scale:.2g})", fontsize=9.5)
+        column[-1].set_xlabel(x)
+        for ax, (name, signal) in zip(column, signals.items(), strict=True):
+            steps = np.arange(len(signal))
+            ax.fill_between(steps, signal / np.max(np.abs(signal)), color="grey", alpha=0.3, linewidth=0, step="mid")
+            ax.plot(steps, found[name] / scale, color=plots.COLOURS[0], linewidth=1.3)
+            ax.set_ylim(-1.12, 1.12)
+            ax.grid(True, alpha=0.2)
+    for ax, name in zip(axes[:, 0], signals, strict=True):
+        ax.set_ylabel(f"{name}\nscaled")
+    return figure
+
+
 def unrolled(steps=3):
     """The graph of an unrolled optimizer (Andrychowicz et al. 2016, Figure 2): dashed, the edges that the first-order
     meta-gradient takes for absent."""
