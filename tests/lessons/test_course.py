@@ -246,3 +246,22 @@ def test_a_film_shows_the_curve_of_the_frame_and_the_best_so_far():
     assert best.tolist() == [3.0, 1.0]
     assert now.tolist() == [3.0, 2.0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["other", "worse"]
+
+
+def test_the_unrolled_graph_cuts_one_edge_a_step_and_names_what_it_shows():
+    (axes,) = figures.unrolled(steps=3).axes
+    assert [patch.get_linestyle() for patch in axes.patches].count("--") == 3
+    texts = {text.get_text() for text in axes.texts}
+    assert {"φ", "m", "θ$_{t}$", "f(θ$_{t+2}$)", "∇$_{t+1}$", "g$_{t+1}$", "h$_{t+2}$"} <= texts
+    assert "g$_{t+2}$" not in texts  # no loss sees the last update
+
+
+def test_influences_are_those_on_later_losses_on_one_scale_around_zero():
+    found = np.arange(9.0).reshape(3, 3) - 5
+    _, panels = figures.influences({"a": found, "b": -found}, "Influences", "change, %", reach=2.0)
+    for axes, values in zip(panels, (found, -found), strict=True):
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array().compressed(), values[np.tri(3, k=-1) > 0])
+        assert image.get_clim() == (-2.0, 2.0)
+    _, (axes,) = figures.influences({"a": found}, "Influences", "change, %")
+    assert 1.9 < axes.images[0].get_clim()[1] <= 2.0  # -2, 1 and 2 are below the diagonal
