@@ -519,8 +519,7 @@ relu = {name: last["mnist, ReLU"][column] for name, column in columns.items()}
 # %% [markdown]
 # The unit of the loss is mended, and that was no surprise. This is: **tanh and ReLU were mostly a matter of units, too.**
 # tanh, {{ended["tanh"][0] / bar["tanh"][0]:.0f}} times the bar before, is now below it. ReLU comes down from
-# {{ended["ReLU"][0] / bar["ReLU"][0]:.0f}} times to near it. (On the full MNIST, with a factor of `0.3`, we found the
-# same: tanh is even with the best rule, ReLU close behind it.)
+# {{ended["ReLU"][0] / bar["ReLU"][0]:.0f}} times to near it.
 #
 # The quadratic stays far behind. And two layers, where little was wrong, get worse: there the median is that of the
 # first layer, and the last layers get a gradient a hundred times too large. We first took the root mean square in place
