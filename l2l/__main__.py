@@ -120,6 +120,10 @@ def _doctor(options):
 
 
 def _inspect(options):
+    if Path(options.file).name == session.CHECKPOINT:
+        _, _, training, notes = checkpoint.load_training(options.file)
+        print(report.progress(options.file, training, notes))
+        return
     checkpoint.load(options.file)  # says what is wrong with a file that cannot be used
     print(report.anatomy(options.file, *checkpoint.read(options.file)))
 
@@ -308,7 +312,9 @@ def _parser():
     physician.set_defaults(run=_doctor)
 
     inspector = commands.add_parser("inspect", help="what is inside a saved optimizer")
-    inspector.add_argument("file", metavar="FILE", help="an optimizer.npz, or the name of one that comes with l2l")
+    inspector.add_argument(
+        "file", metavar="FILE", help="optimizer.npz or checkpoint.npz, or the name of one that comes with l2l"
+    )
     inspector.set_defaults(run=_inspect)
 
     for name, registry in (("problems", PROBLEMS), ("optimizers", OPTIMIZERS)):

@@ -1,5 +1,6 @@
 """What the command line prints, as text."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -50,6 +51,18 @@ def finding(results):
     best = min(sums, key=sums.get)
     runs, steps = results[best]["curves"].shape
     return f"{best} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
+
+
+def progress(path, training, notes):
+    """What `checkpoint.load_training` finds in a checkpoint: how far the meta-training is, its settings and notes."""
+    done, episodes = len(training.history), training.settings.episodes
+    lines = [
+        f"{path}: a meta-training after episode {done} of {episodes}, {training.meta_steps:,} meta-steps",
+        f"the best summed validation loss is {training.best:.4g}, after episode {training.best_episode}",
+        "",
+        _line("training", _words(dataclasses.asdict(training.settings))),
+    ]
+    return "\n".join(lines + [_line(name, _words(note)) for name, note in notes.items() if name != "training"])
 
 
 def anatomy(path, header, arrays):

@@ -74,7 +74,7 @@ def _after_episode(problem, optimizer, training):
     """The training one episode later. The one given stays as it is: whoever holds it holds a whole state."""
     begin, settings, episode = time.perf_counter(), training.settings, len(training.history) + 1
     task = draw_task(problem, "train", settings.seed, episode)
-    phi, meta_state, norms, numbers = _episode(optimizer, task, training, settings.rate(episode))
+    phi, meta_state, norms, numbers = run_episode(optimizer, task, training, settings.rate(episode))
     record = {"episode": episode, **numbers, "seconds": time.perf_counter() - begin}
     training = replace(
         training,
@@ -88,8 +88,8 @@ def _after_episode(problem, optimizer, training):
     return training
 
 
-def _episode(optimizer, task, training, rate):
-    """φ and the meta-optimizer's state after an episode on task, the norms of its meta-gradients, and its numbers."""
+def run_episode(optimizer, task, training, rate):
+    """An episode on task: φ and the meta-optimizer's state after it, its meta-gradients' norms, and its numbers."""
     settings, phi, meta_state = training.settings, training.latest, training.meta_state
     meta_optimizer, meta_phi = Adam(), Adam(rate).init()
     theta, state, losses = task.theta, optimizer.init_state(task.theta), []

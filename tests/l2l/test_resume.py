@@ -231,6 +231,14 @@ def test_either_a_problem_or_a_folder_to_resume(arguments, message, capsys):
     assert re.search(message, error_of(arguments, 2, capsys))
 
 
+def test_inspect_shows_how_far_a_training_is(interrupted, capsys):
+    assert main(["inspect", str(interrupted / "checkpoint.npz")]) == 0
+    printed = capsys.readouterr().out
+    assert "a meta-training after episode 5 of 12, 10 meta-steps" in printed
+    assert re.search(r"^training +episodes=12 steps=6 unroll_length=3", printed, re.MULTILINE)
+    assert re.search(r"^problem +name=quadratic dimension=3", printed, re.MULTILINE)
+
+
 def test_damaged_checkpoint_is_one_line(interrupted, capsys):
     (interrupted / "checkpoint.npz").write_bytes(b"PK")
     assert "checkpoint.npz is damaged or not a checkpoint" in error_of(["train", "--resume", interrupted], 2, capsys)
