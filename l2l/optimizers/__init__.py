@@ -51,14 +51,14 @@ __all__ = [
 ]
 
 
-def make_optimizer(name, preset=None, **settings):
+def make_optimizer(name, /, preset=None, **settings):
     """The optimizer called `name` with these settings; a preset, where the rule has some, fills in the others.
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
-    if preset is not None:
-        presets = getattr(OPTIMIZERS.get(name), "presets", {})
-        if preset not in presets:
+    if preset is not None and name in list(OPTIMIZERS):
+        presets = getattr(OPTIMIZERS[name], "presets", {})
+        if preset not in list(presets):
             raise L2LError(f"optimizer {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
         settings = {**presets[preset], **settings}
     return build("optimizer", OPTIMIZERS, name, settings)

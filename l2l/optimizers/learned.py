@@ -62,10 +62,12 @@ class LSTM:
     def __post_init__(self):
         if self.preprocess not in ("log-sign", "none"):
             raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise L2LError(f"hidden lists the units of each layer, such as (20, 20), not {self.hidden!r}")
-        if not (self.p > 0 and self.scale > 0):
-            raise L2LError(f"p and scale are positive, not {self.p} and {self.scale}")
+        if not 1 <= len(self.hidden) <= 10 or min(self.hidden) < 1 or max(self.hidden) > 1000:
+            raise L2LError(f"hidden lists the units, 1 to 1000, of each of 1 to 10 layers, not {self.hidden!r}")
+        if not (0 < self.p <= 80 and self.scale > 0):  # float32 ends at e^88
+            raise L2LError(f"p is positive and at most 80, scale is positive, not {self.p} and {self.scale}")
+        if self.dtype not in ("float32", "float64"):
+            raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
 
     def init(self, rng):
         """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, which then begin by remembering.

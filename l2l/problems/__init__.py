@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def make_problem(name, **settings):
+def make_problem(name, /, **settings):
     """The problem called `name` with these options. Raises L2LError, naming what there is, where one is wrong."""
     return build("problem", PROBLEMS, name, settings)
 
