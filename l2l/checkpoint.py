@@ -71,9 +71,9 @@ def _file(path):
     """The file that path means. A bare name means one in TRAINED, unless there is a file of that name."""
     bare = Path(path).name == os.fspath(path) and Path(path).suffix != ".npz"
     path = Path(path)
-    if bare and (TRAINED / f"{path}.npz").is_file() and not path.is_file():
+    if bare and os.path.isfile(TRAINED / f"{path}.npz") and not os.path.isfile(path):
         return TRAINED / f"{path}.npz"
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         return path
     there = ", ".join(sorted(file.stem for file in TRAINED.glob("*.npz"))) or "none"
     names = f", nor a trained optimizer of that name ({there})" if bare else ""

@@ -1,5 +1,6 @@
 """Writing files so that nothing is lost or left half-written."""
 
+import contextlib
 import json
 import math
 import os
@@ -17,9 +18,9 @@ def write(path, write_to):
     Raises L2LError where the folder cannot be written; whatever stood at path is then untouched.
     """
     path, temporary = Path(path), None
+    claim([path], overwrite=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".l2l-", delete=False) as file:
             temporary = Path(file.name)
             write_to(file)
         temporary.chmod(0o644)
@@ -55,16 +56,20 @@ def claim(paths, overwrite=False):
     Raises L2LError where one exists and overwrite is False, or where its folder cannot be written.
     """
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):
             raise L2LError(f"{path} is a folder: name a file")
-        if path.exists() and not overwrite:
+        if os.path.exists(path) and not overwrite:
             raise L2LError(f"{path} is already there: add --overwrite to replace it, or name another place")
         try:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.lstat(path)  # refuses a name that is too long, or that no file can have
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise _refusal(path, error) from None
 
 
 def _refusal(path, error):
-    return L2LError(f"cannot write {path} ({error.strerror}): choose a folder that can be written to")
+    return L2LError(
+        f"cannot write {path} ({getattr(error, 'strerror', error)}): choose a folder that can be written to"
+    )
