@@ -142,7 +142,8 @@ def train(
             norms.append(float(norm))
             if clip is not None and norm > clip:
                 gradient, clipped = gradient * (clip / norm), clipped + 1
-            update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
+            with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond float32: the next losses show it
+                update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
             flat, unravel = mg.tree.ravel(phi)
             phi = unravel(flat + update)
             losses += part
