@@ -194,27 +194,28 @@ show(
 # count them: one goes through the edges in reverse, and a number's paths are the sum over whoever used it.
 
 # %%
-hidden, lstm_tapes = 20, []
+hidden, lstm_edges = 20, []
 weights = {"W": np.random.default_rng(0).normal(size=(4, hidden, hidden + 1)) / 5, "b": np.zeros((4, hidden, 1))}
 
 
 def unrolled(state):
-    lstm_tapes.append(state["h"].tape)
     h, c = state["h"], state["c"]
     for _ in range(100):
         h, c = mg.layers.lstm_cell(weights, np.ones((1, 1)), h, c)
-    return mg.sum(h)
+    total = mg.sum(h)
+    lstm_edges.extend(total.tape.edges)  # a copy: the backward pass empties its tape, which frees memory on the way
+    return total
 
 
 mg.grad(unrolled)({"h": np.zeros((hidden, 1)), "c": np.zeros((hidden, 1))})
-(lstm_tape,) = lstm_tapes
-paths = [0] * (len(lstm_tape.shapes) - 1) + [1]  # whole numbers in Python have no largest one
-for node, parent, _ in reversed(lstm_tape.edges):
+last = lstm_edges[-1][0]
+paths = [0] * last + [1]  # whole numbers in Python have no largest one
+for node, parent, _ in reversed(lstm_edges):
     paths[parent] += paths[node]
-print(f"{len(lstm_tape.edges):,} edges, {paths[0] + paths[1]:.1e} paths")
+print(f"{len(lstm_edges):,} edges, {paths[0] + paths[1]:.1e} paths")
 
 # %% [markdown]
-# {{len(lstm_tape.edges):,}} edges, {{sci(float(paths[0] + paths[1]), 1)}} paths. At a billion edges a second, the recursion would
+# {{len(lstm_edges):,}} edges, {{sci(float(paths[0] + paths[1]), 1)}} paths. At a billion edges a second, the recursion would
 # not end in the lifetime of the universe.
 #
 # ## An obvious repair, and why it is wrong
@@ -325,7 +326,7 @@ check(backward, that=fault, right="1,000 doublings, 2,000 edges, and 2^1000 path
 
 # %%
 show_source(mg.core.Tape, mg.core.Var, mg.core._backward)
-print("sorted, in the LSTM's tape:", all(parent < node for node, parent, _ in lstm_tape.edges))
+print("sorted, in the LSTM's tape:", all(parent < node for node, parent, _ in lstm_edges))
 
 # %% [markdown]
 # The loop does three more things. It frees a cotangent when its node is done. It skips what the result does not
