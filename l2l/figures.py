@@ -3,6 +3,7 @@
 from itertools import cycle
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from l2l import plots
@@ -215,3 +216,36 @@ def local_models(loss, theta, gradient, matrices, title, window, names=("θ₁",
         axes.set_title(f"{heading}: {loss(theta):.3f} → {loss(theta + step):.3f}", fontsize=10)
     panels[0].set_ylabel(names[1])
     return figure, panels
+
+
+def stages(series, title, x, y, log="", size=(7, 4.5)):
+    """`lines` for curves that follow one another, {label: (xs, ys)}: from light to dark, the last one black."""
+    shades = colormaps["viridis_r"](np.linspace(0.12, 0.85, max(1, len(series) - 1)))
+    styles = [{"color": colour, "linestyle": "-"} for colour in shades[: len(series) - 1]] + [
+        {**plots.LEARNED, "linestyle": "-"}
+    ]
+    drawn = {label: (*curve[:2], style) for (label, curve), style in zip(series.items(), styles, strict=True)}
+    return lines(drawn, title, x, y, log, size)
+
+
+def film(curves, reference, title, x, y, size=(4.2, 3.6)):
+    """Curves that follow one another, {label: ys}, one a frame, in grey the one with the lowest sum so far. Returns
+    (figure, draw, frames).
+
+    reference: a pair (label, ys) that stays. The axis of y is logarithmic.
+    """
+    figure, (axes,) = plots.canvas(title, size=size)
+    everything = np.concatenate([reference[1], *curves.values()])
+    limits = (0.5 * everything.min(), 1.25 * everything.max())
+
+    def draw(k):
+        axes.clear()
+        axes.plot(min(list(curves.values())[: k + 1], key=np.sum), color="silver")
+        label, now = list(curves.items())[k]
+        axes.plot(reference[1], label=reference[0], color=plots.COLOURS[5], linestyle="--")
+        axes.plot(now, label=label, **plots.LEARNED)
+        axes.set(xlabel=x, ylabel=y, yscale="log", ylim=limits)
+        axes.grid(True, alpha=0.25)
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+    return figure, draw, len(curves)

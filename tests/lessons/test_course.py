@@ -215,3 +215,22 @@ def test_local_models_jump_to_the_minimum_of_their_quadratic():
     )
     assert right.get_title() == "H: 1.000 → 0.000"
     assert wrong.get_title() == "2H: 1.000 → 0.250"
+
+
+def test_the_last_of_the_stages_is_drawn_like_what_was_learned():
+    _, axes = figures.stages({name: ([0, 1], [1, 2]) for name in "abc"}, "Stages", "x", "y")
+    colours = [line.get_color() for line in axes.lines]
+    assert colours[-1] == plots.LEARNED["color"]
+    assert len(set(map(str, colours))) == 3
+
+
+def test_a_film_shows_the_curve_of_the_frame_and_the_best_so_far():
+    curves = {"first": np.array([3.0, 3.0]), "best": np.array([3.0, 1.0]), "worse": np.array([3.0, 2.0])}
+    figure, draw, frames = figures.film(curves, ("other", np.array([3.0, 2.5])), "A film", "x", "y")
+    assert frames == 3
+    draw(2)
+    (axes,) = figure.axes
+    best, _, now = (line.get_ydata() for line in axes.lines)
+    assert best.tolist() == [3.0, 1.0]
+    assert now.tolist() == [3.0, 2.0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["other", "worse"]
