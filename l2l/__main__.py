@@ -194,10 +194,10 @@ def _optimizer_of(text):
     for key, equals, _ in pairs:
         if not equals:
             raise L2LError(f"{text!r}: write an optimizer as NAME or NAME:OPTION=VALUE, not with {key!r}")
-    options = {key: value for key, _, value in pairs}
-    if len(options) < len(pairs):
+    options = {"name": name, **{key: value for key, _, value in pairs}}
+    if len(options) <= len(pairs):
         raise L2LError(f"{text!r} has an option twice: give each once")
-    return make_optimizer(name, **options)
+    return make_optimizer(**options)
 
 
 def _entries_of(text):

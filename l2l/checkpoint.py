@@ -12,19 +12,29 @@ import numpy as np
 import minigrad as mg
 from l2l import files
 from l2l.errors import L2LError, OptimizerFileError
-from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
 
 FORMAT = "l2l-optimizer-1"
 TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the package
 
 
 def save(path, optimizer, phi, **notes):
-    """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training."""
-    name = next(name for name, cls in OPTIMIZERS.items() if cls is type(optimizer))
+    """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training.
+
+    Raises L2LError where optimizer is none of this package's, φ is not its, or path cannot be written.
+    """
+    name = next((name for name, cls in OPTIMIZERS.items() if cls is type(optimizer)), None)
+    if name is None:
+        raise L2LError(f"only what l2l.make_optimizer knows can be saved, not {optimizer!r}")
+    check_optimizer(optimizer, {} if phi is None else phi)
     header = {"format": FORMAT, "optimizer": name, "settings": dataclasses.asdict(optimizer), "notes": notes}
+    try:
+        header = np.array(json.dumps(header))
+    except (TypeError, ValueError) as error:
+        raise L2LError(f"notes must be what JSON can hold ({error})") from None
     leaves, _ = mg.tree.flatten(phi)
     arrays = dict(zip(_names(phi), leaves, strict=True))
-    files.write(path, lambda file: np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays))
+    files.write(path, lambda file: np.savez_compressed(file, header=header, **arrays))
 
 
 def load(path):
@@ -69,6 +79,8 @@ def read(path):
 
 def _file(path):
     """The file that path means. A bare name means one in TRAINED, unless there is a file of that name."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise OptimizerFileError(f"a saved optimizer is named by its path, not by {path!r}")
     bare = Path(path).name == os.fspath(path) and Path(path).suffix != ".npz"
     path = Path(path)
     if bare and os.path.isfile(TRAINED / f"{path}.npz") and not os.path.isfile(path):

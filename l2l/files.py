@@ -17,6 +17,8 @@ def write(path, write_to):
 
     Raises L2LError where the folder cannot be written; whatever stood at path is then untouched.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise L2LError(f"a file is named by its path, not by {path!r}")
     path, temporary = Path(path), None
     claim([path], overwrite=True)
     try:

@@ -7,6 +7,20 @@ import numbers
 from l2l.errors import L2LError
 
 
+def whole(least=1, **values):
+    """Raises L2LError for the first of the values that is not a whole number of at least `least`."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+            raise L2LError(f"{name} is a whole number of at least {least}, not {value!r}")
+
+
+def positive(**values):
+    """Raises L2LError for the first of the values that is not a positive, finite number."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+            raise L2LError(f"{name} is a positive number, not {value!r}")
+
+
 def build(kind, registry, name, settings):
     """registry[name](**settings), with every value converted to its field's type.
 
@@ -43,7 +57,7 @@ def convert(field, value):
             return _number(float, value, *_open_interval(field.name))
         if kind is int:
             return _number(int, value, 1, _largest(field.name))
-        items = value.split("-") if isinstance(value, str) else [value] if isinstance(value, int) else value
+        items = value.split("-") if isinstance(value, str) else value if isinstance(value, (tuple, list)) else [value]
         return tuple(_number(int, item, 1, _largest(field.name)) for item in items)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise L2LError(f"option {field.name!r} takes {_wanted(kind, field.name)}, not {value!r}") from None

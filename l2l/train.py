@@ -9,7 +9,8 @@ import minigrad as mg
 from l2l.diagnostics import finite, measure
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluate import run
-from l2l.optimizers import Adam
+from l2l.optimizers import Adam, check_optimizer
+from l2l.options import positive, whole
 from l2l.problems import draw_task
 from l2l.unroll import unroll
 from minigrad import threads
@@ -94,17 +95,15 @@ def train(
     and the next one goes on from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row, or
     where there was no other: what was reported until then stands. Raises L2LError for settings that cannot work.
     """
-    if min(episodes, steps, unroll_length, validate_every, validation_tasks) < 1 or not meta_learning_rate > 0:
-        raise L2LError("episodes, steps, unroll, validation and the meta learning rate must be positive")
-    if (
-        warmup < 0
-        or not 0 < decay <= 1
-        or (clip is not None and not clip > 0)
-        or (patience is not None and patience < 1)
-    ):
-        raise L2LError(
-            "warmup is not negative, decay above 0 and at most 1; clip and patience are positive, or None for none"
-        )
+    whole(episodes=episodes, steps=steps, unroll_length=unroll_length)
+    whole(
+        validate_every=validate_every, validation_tasks=validation_tasks, patience=1 if patience is None else patience
+    )
+    whole(0, warmup=warmup, seed=seed)
+    positive(meta_learning_rate=meta_learning_rate, decay=decay, clip=1.0 if clip is None else clip)
+    if decay > 1:
+        raise L2LError(f"decay is at most 1, not {decay}")
+    check_optimizer(optimizer, phi)
     phi = untrained = optimizer.init(np.random.default_rng([seed, 17])) if phi is None else phi
     meta_optimizer = Adam()
     meta_state = meta_optimizer.init_state(mg.tree.ravel(phi)[0])

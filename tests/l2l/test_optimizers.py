@@ -249,7 +249,6 @@ def test_presets_are_the_two_published_settings():
         ("lstm", {"dtype": "float16"}, "dtype is 'float32' or 'float64', not 'float16'"),
         ("lstm", {"p": 1e3}, "p is positive and at most 80"),
         ("lstm", {"hidden": (3,) * 11}, "1 to 10 layers"),
-        ("sgd", {"name": "adam"}, "no option 'name'"),
         ("sgd", {"preset": []}, "no preset"),
         ([], {}, "no optimizer"),
         ("lstm", {"fused": "maybe"}, "'fused' takes true or false"),
