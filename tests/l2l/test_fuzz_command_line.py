@@ -182,6 +182,27 @@ def test_a_name_that_is_not_text_is_printed_all_the_same(tmp_path):
     assert r"\udcff/optimizer.npz holds the optimizer" in done.stdout
 
 
+@pytest.mark.parametrize("optimizer", ["sgd:learning_rate=1:learning_rate=2", "sgd:name=adam"])
+def test_option_of_an_optimizer_given_twice_is_refused(optimizer):
+    code, errors, new = call(["train", "simple", "--optimizer", optimizer, "--out", "out"])
+    assert (code, new) == (2, set())
+    assert "has an option twice" in complaint(code, errors)
+
+
+def test_json_and_plot_in_one_file_are_refused():
+    code, errors, new = call(["compare", "simple", "--optimizers", "sgd", "--json", "same", "--plot", "same"])
+    assert (code, new) == (2, set())
+    assert "both name same" in complaint(code, errors)
+
+
+def test_label_is_shown_as_it_stands():
+    rules = "$\\frac$=saved.npz,_hidden=saved.npz"
+    code, errors, new = call(
+        ["compare", "simple", "--steps", "2", "--repeats", "1", "--optimizers", rules, "--plot", "f.png"]
+    )
+    assert (code, new) == (0, {Path("f.png")}), errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
