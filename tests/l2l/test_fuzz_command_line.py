@@ -147,7 +147,7 @@ def check_any_call(arguments):
     complaint(code, errors)
 
 
-COUNTS = [300, pytest.param(6000, marks=pytest.mark.slow)]
+COUNTS = [200, pytest.param(2000, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("examples", COUNTS)
