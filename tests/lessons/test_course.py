@@ -10,6 +10,7 @@ from PIL import Image
 
 import minigrad as mg
 from l2l import figures, plots
+from l2l.problems import draw_task
 from lessons import course
 from lessons.course import check, expect, recall, sci
 
@@ -118,6 +119,12 @@ def test_power_of_ten_alone():
     assert sci(1e-8, digits=1) == "10⁻⁸"
 
 
+def test_underscores_of_a_file_name_stay_underscores_in_markdown(shown):
+    course.show_source(draw_task)
+    ((data, _),) = shown
+    assert data["text/markdown"].startswith(r"[l2l/problems/\_\_init\_\_.py, line")
+
+
 def test_shown_source_is_the_file_itself(shown):
     course.show_source(mg.check_gradients, "minigrad.testing.STENCILS", mg.tanh)
     for (data, _), (file, start) in zip(
@@ -168,6 +175,18 @@ def test_the_flow_of_shapes_names_every_shape():
     forward, backward = ([text.get_text() for text in axes.texts] for axes in figure.axes)
     assert {"x, (2, 1)", "y, (3,)", "z = x + y, (2, 3)", "3 copies", "2 copies"} <= set(forward)
     assert {"cotangent of y, (3,)", "sum of 3", "sum of 2"} <= set(backward)
+
+
+def test_responses_are_scaled_for_each_rule_and_stand_over_their_signal():
+    signals = {"impulse": np.array([0.0, 2.0, 0.0]), "step": np.array([0.0, 1.0, 1.0])}
+    answers = {
+        rule: {name: scale * signal for name, signal in signals.items()} for rule, scale in (("a", 1), ("b", -5))
+    }
+    figure = figures.responses(signals, answers, "Answers")
+    drawn = [axes.lines[0].get_ydata().tolist() for axes in figure.axes]
+    assert drawn == [[0, 1, 0], [0, -1, 0], [0, 0.5, 0.5], [0, -0.5, -0.5]]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a\n(1 is 2)", "b\n(1 is 10)"]
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["impulse\nscaled", "step\nscaled"]
 
 
 def test_figures_of_the_command_line_can_be_shown_too(shown):
@@ -234,3 +253,22 @@ def test_a_film_shows_the_curve_of_the_frame_and_the_best_so_far():
     assert best.tolist() == [3.0, 1.0]
     assert now.tolist() == [3.0, 2.0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["other", "worse"]
+
+
+def test_the_unrolled_graph_cuts_one_edge_a_step_and_names_what_it_shows():
+    (axes,) = figures.unrolled(steps=3).axes
+    assert [patch.get_linestyle() for patch in axes.patches].count("--") == 3
+    texts = {text.get_text() for text in axes.texts}
+    assert {"φ", "m", "θ$_{t}$", "f(θ$_{t+2}$)", "∇$_{t+1}$", "g$_{t+1}$", "h$_{t+2}$"} <= texts
+    assert "g$_{t+2}$" not in texts  # no loss sees the last update
+
+
+def test_influences_are_those_on_later_losses_on_one_scale_around_zero():
+    found = np.arange(9.0).reshape(3, 3) - 5
+    _, panels = figures.influences({"a": found, "b": -found}, "Influences", "change, %", reach=2.0)
+    for axes, values in zip(panels, (found, -found), strict=True):
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array().compressed(), values[np.tri(3, k=-1) > 0])
+        assert image.get_clim() == (-2.0, 2.0)
+    _, (axes,) = figures.influences({"a": found}, "Influences", "change, %")
+    assert 1.9 < axes.images[0].get_clim()[1] <= 2.0  # -2, 1 and 2 are below the diagonal
