@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import shlex
 import sys
 import time
@@ -31,9 +32,18 @@ def main(arguments=None):
     options.command = _portable(arguments)
     try:
         options.run(options)
+        print(end="", flush=True)  # here, where a pipe that was closed can still be met in silence
     except L2LError as error:
-        print(f"l2l: {error}", file=sys.stderr)
+        print(_line(error), file=sys.stderr)
         return error.exit_code
+    except MemoryError as error:
+        print(_line(f"not enough memory ({error}): lower the sizes or the steps"), file=sys.stderr)
+        return 1
+    except OSError as error:  # of standard output: files have errors of their own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it ends
+        if not isinstance(error, BrokenPipeError):  # `python -m l2l … | head` is no failure of anyone's
+            print(_line(f"cannot print ({error.strerror}): send the output somewhere else"), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("l2l: interrupted", file=sys.stderr)
         return 130
@@ -96,6 +106,8 @@ def _compare(options):
     problem = _problem_of(options)
     entries = _entries_of(options.optimizers)
     targets = [Path(path) for path in (options.json, options.plot) if path]
+    if options.json and options.json == options.plot:
+        raise L2LError(f"--json and --plot both name {options.json}: give each a file of its own")
     files.claim(targets, options.overwrite)
     print(f"data: {problem.data}")
     results = _race(problem, entries, options)
@@ -189,6 +201,11 @@ def _portable(arguments):
     return shlex.join(["python", "-m", "l2l", *words])
 
 
+def _line(message):
+    """What is printed of an error: one line, whatever a name or a path in it holds."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"l2l: {message}")
+
+
 def _problem_of(options):
     fields = [field.name for field in dataclasses.fields(PROBLEMS[options.problem])]
     given = {name: getattr(options, f"problem_{name}") for name in fields}
@@ -202,13 +219,18 @@ def _optimizer_of(text):
     for key, equals, _ in pairs:
         if not equals:
             raise L2LError(f"{text!r}: write an optimizer as NAME or NAME:OPTION=VALUE, not with {key!r}")
-    return make_optimizer(name, **{key: value for key, _, value in pairs})
+    options = {"name": name, **{key: value for key, _, value in pairs}}
+    if len(options) <= len(pairs):
+        raise L2LError(f"{text!r} has an option twice: give each once")
+    return make_optimizer(**options)
 
 
 def _entries_of(text):
     """What to race: LABEL=PATH is a saved optimizer, anything else a rule, tuned unless its learning rate is given."""
     entries = {}
     for item in text.split(","):
+        if not item.isprintable():
+            raise L2LError(f"{item!r} has characters that cannot be shown in a table: give it another name")
         label, equals, path = item.partition("=")
         if equals and ":" not in label:
             label, entry = label, checkpoint.load(path)
@@ -223,17 +245,25 @@ def _entries_of(text):
     return entries
 
 
+def _number(text, least, most):
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least {least} and at most {most:,}")
+    return value
+
+
 def _whole(text):
-    """A whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
-    return int(text)
+    return _number(text, 1, 1_000_000)
 
 
 def _count(text):
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
-    return int(text)
+    return _number(text, 0, 2**63)
+
+
+def _path(text):
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a file or folder")
+    return text
 
 
 def _rate(text):
@@ -253,8 +283,15 @@ def _share(text):
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args):
+        bare = next((word for word in args if word.startswith("--") and word.endswith("=--")), None)
+        if bare:  # which argparse takes for an empty list
+            self.error(f"{bare!r} has no value")
+        return super().parse_args(args)
+
     def error(self, message):  # one line, without the usage: `-h` has that
-        self.exit(2, f"l2l: {message}; see `python -m l2l {' '.join(self.prog.split()[3:])} -h`\n".replace("  ", " "))
+        command = " ".join(["python -m l2l", *self.prog.split()[3:]])
+        self.exit(2, _line(f"{message}; see `{command} -h`") + "\n")
 
 
 def _parser():
@@ -265,7 +302,7 @@ def _parser():
     demo.add_argument("--episodes", type=_whole, default=60)
     demo.add_argument("--steps", type=_whole, default=100)
     demo.add_argument("--repeats", type=_whole, default=20, help="test runs (20)")
-    demo.add_argument("--out", default="runs/demo", metavar="DIR")
+    demo.add_argument("--out", type=_path, default="runs/demo", metavar="DIR")
     _add_common(demo)
     demo.set_defaults(run=_demo)
 
@@ -286,7 +323,7 @@ def _parser():
         leaf.add_argument("--validate-every", type=_whole, default=5, metavar="N", help="episodes (5)")
         leaf.add_argument("--patience", type=_whole, metavar="N", help="validations without a new best, then stop")
         leaf.add_argument("--second-derivatives", action="store_true", help="exact meta-gradient, slower")
-        leaf.add_argument("--out", metavar="DIR", help="where to write (required)")
+        leaf.add_argument("--out", type=_path, metavar="DIR", help="where to write (required)")
         _add_common(leaf)
     trainer.set_defaults(run=_train)
 
@@ -295,25 +332,28 @@ def _parser():
         leaf.add_argument("--optimizers", required=True, metavar="LABEL=PATH,NAME[:OPTION=VALUE],…")
         leaf.add_argument("--steps", type=_whole, default=100)
         leaf.add_argument("--repeats", type=_whole, default=20)
-        leaf.add_argument("--json", metavar="FILE")
-        leaf.add_argument("--plot", metavar="FILE")
+        leaf.add_argument("--json", type=_path, metavar="FILE")
+        leaf.add_argument("--plot", type=_path, metavar="FILE")
         _add_common(leaf)
         leaf.set_defaults(run=_compare)
 
     again = commands.add_parser("reproduce", help="run one of the paper's experiments from nothing")
     again.add_argument("experiment", metavar="NAME", choices=EXPERIMENTS, help=", ".join(EXPERIMENTS))
     again.add_argument("--quick", action="store_true", help="with budgets that end within a minute")
-    again.add_argument("--out", metavar="DIR", help="(results/NAME; runs/quick/NAME with --quick)")
+    again.add_argument("--out", type=_path, metavar="DIR", help="(results/NAME; runs/quick/NAME with --quick)")
     again.add_argument("--overwrite", action="store_true", help="replace what is there")
     again.set_defaults(run=_reproduce)
 
     physician = commands.add_parser("doctor", help="what is wrong with a meta-training, and what to do")
-    physician.add_argument("directory", metavar="DIR", help="what `train` was given as --out")
+    physician.add_argument("directory", type=_path, metavar="DIR", help="what `train` was given as --out")
     physician.set_defaults(run=_doctor)
 
     inspector = commands.add_parser("inspect", help="what is inside a saved optimizer")
     inspector.add_argument(
-        "file", metavar="FILE", help="optimizer.npz or checkpoint.npz, or the name of one that comes with l2l"
+        "file",
+        type=_path,
+        metavar="FILE",
+        help="optimizer.npz or checkpoint.npz, or the name of one that comes with l2l",
     )
     inspector.set_defaults(run=_inspect)
 
@@ -338,4 +378,6 @@ def _add_common(command):
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are not text
     sys.exit(main())

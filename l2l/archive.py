@@ -28,9 +28,14 @@ class Damaged(ValueError):
 def write(path, header, arrays):
     """Create or replace the file at path. header: a dict that JSON can hold, with the file's "format"; arrays: by name.
 
-    Raises WriteError where that fails, and L2LError for what would be too large to be read again.
+    Raises WriteError where that fails, and L2LError for a header that JSON cannot hold, or what would be too large to
+    be read again.
     """
-    arrays = {"header": np.array(json.dumps(header).encode()), **{k: np.asarray(a) for k, a in arrays.items()}}
+    try:
+        text = json.dumps(header)
+    except (TypeError, ValueError) as error:
+        raise L2LError(f"{path}: notes must be what JSON can hold ({error})") from None
+    arrays = {"header": np.array(text.encode()), **{k: np.asarray(a) for k, a in arrays.items()}}
     if _too_large({name: array.nbytes for name, array in arrays.items()}):
         raise L2LError(f"{path} would hold more than {MOST >> 20} MiB: take a smaller optimizer, or fewer episodes")
     arrays["sha256"] = np.array(_checksum(arrays).encode())

@@ -12,7 +12,7 @@ import numpy as np
 import minigrad as mg
 from l2l import archive
 from l2l.errors import L2LError, OptimizerFileError
-from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
 from l2l.problems import PROBLEMS, make_problem
 from l2l.training import Settings, Training
 
@@ -22,8 +22,12 @@ TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the
 
 
 def save(path, optimizer, phi, **notes):
-    """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training."""
+    """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training.
+
+    Raises L2LError where optimizer is none of this package's, φ is not its, or path cannot be written.
+    """
     header = {"format": FORMAT, **_rule(optimizer), "notes": notes}
+    check_optimizer(optimizer, {} if phi is None else phi)
     archive.write(path, header, _leaves("phi", phi))
 
 
@@ -151,11 +155,13 @@ def _read(path, what, *formats):
 
 def _file(path):
     """The file that path means. A bare name means one in TRAINED, unless there is a file of that name."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise OptimizerFileError(f"a saved optimizer is named by its path, not by {path!r}")
     bare = Path(path).name == os.fspath(path) and Path(path).suffix != ".npz"
     path = Path(path)
-    if bare and (TRAINED / f"{path}.npz").is_file() and not path.is_file():
+    if bare and os.path.isfile(TRAINED / f"{path}.npz") and not os.path.isfile(path):
         return TRAINED / f"{path}.npz"
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         return path
     there = ", ".join(sorted(file.stem for file in TRAINED.glob("*.npz"))) or "none"
     names = f", nor a trained optimizer of that name ({there})" if bare else ""

@@ -6,6 +6,7 @@ quadratics and MNIST, full-sized and small, over several seeds.
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def read(directory):
     The training has no φ. Raises L2LError, naming the fix, where a file is missing, damaged or something else.
     """
     path, other = Path(directory) / "log.json", Path(directory) / "results.json"
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         raise L2LError(f"there is no {path}: name the folder that `python -m l2l train PROBLEM --out DIR` wrote")
     try:
         log = json.loads(path.read_text(encoding="utf-8"))

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 
 from l2l.errors import L2LError
+from l2l.optimizers import check_optimizer
+from l2l.options import whole
 from l2l.problems import draw_task
 from l2l.unroll import unroll
 from minigrad import threads
@@ -20,8 +22,7 @@ def run(optimizer, phi, problem, split, seed, repeats, steps):
     Run i solves the i-th task that seed draws from split, whatever the optimizer. A run that diverges holds
     infinities or NaN from there on.
     """
-    if min(repeats, steps) < 1:
-        raise L2LError(f"steps and repeats are at least 1, not {steps} and {repeats}")
+    whole(steps=steps, repeats=repeats)
     curves = []
     with np.errstate(all="ignore"):  # a diverging run is a result, not a warning
         for i in range(repeats):
@@ -70,8 +71,10 @@ def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0
 
     entries: {name: (optimizer, φ)}; with φ None the rule's own constants are used, its learning rate tuned first.
     Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array. report(name), where given,
-    is called when an entry is done. A run that diverges is a result, too: see `run`.
+    is called when an entry is done. A run that diverges is a result, too: see `run`. Raises L2LError for arguments that
+    cannot work.
     """
+    _check_entries(entries)
     results = {}
     for name, (optimizer, phi) in entries.items():
         on_edge = False
@@ -84,6 +87,18 @@ def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0
         if report:
             report(name)
     return results
+
+
+def _check_entries(entries):
+    if not isinstance(entries, dict):
+        raise L2LError(f"entries is a dict {{name: (optimizer, φ)}}, not {entries!r}")
+    for name, entry in entries.items():
+        if not (isinstance(entry, (tuple, list)) and len(entry) == 2):
+            raise L2LError(f"entries[{name!r}] is a pair (optimizer, φ), not {entry!r}")
+        optimizer, phi = entry
+        check_optimizer(optimizer, phi)
+        if phi is None and not hasattr(optimizer, "learning_rate"):
+            raise L2LError(f"entries[{name!r}] has no learning rate to tune: give it a φ, from l2l.load or l2l.train")
 
 
 def summary(results):

@@ -21,11 +21,11 @@ def write(path, write_to):
     A process that is killed on the way, or a machine that loses power, leaves the old file or the new one, whole.
     Raises WriteError where it cannot be written; whatever stood at path is then untouched.
     """
-    path, temporary = Path(path), None
+    path, temporary = _named(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY, delete=False
+            dir=path.parent, prefix=f".{path.name[:50]}.", suffix=TEMPORARY, delete=False
         ) as file:
             temporary = Path(file.name)
             write_to(file)
@@ -64,16 +64,28 @@ def claim(paths, overwrite=False):
 
     Raises L2LError where one exists and overwrite is False, or where its folder cannot be written.
     """
-    for path in map(Path, paths):
-        if path.is_dir():
-            raise L2LError(f"{path} is a folder: name a file")
-        if path.exists() and not overwrite:
+    for path in map(_named, paths):
+        if os.path.exists(path) and not overwrite:
             raise L2LError(f"{path} is already there: add --overwrite to replace it, or name another place")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
             raise L2LError(_refusal(path, error)) from None
+
+
+def _named(path):
+    """path as a Path. Raises L2LError where it is a folder, or where no file can have such a name."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise L2LError(f"a file is named by its path, not by {path!r}")
+    if os.path.isdir(path):
+        raise L2LError(f"{path} is a folder: name a file")
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(path)
+    except (OSError, ValueError) as error:
+        raise L2LError(_refusal(path, error)) from None
+    return Path(path)
 
 
 @contextlib.contextmanager
@@ -111,4 +123,5 @@ def alone_in(folder, names):
 
 
 def _refusal(path, error):
-    return f"cannot write {path} ({error.strerror or error}): choose a folder that can be written to and has space"
+    reason = getattr(error, "strerror", None) or error
+    return f"cannot write {path} ({reason}): choose a folder that can be written to and has space"

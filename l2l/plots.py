@@ -119,8 +119,13 @@ def canvas(title, height=1, width=1, size=(7, 4.5), **sharing):
 def _figure(height, width, size, title, **sharing):
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(_literal(title), fontsize=11)
     return figure, figure.subplots(height, width, squeeze=False, **sharing).ravel()
+
+
+def _literal(text):
+    """text as it stands, to Matplotlib: a dollar would begin a formula, an underscore hide a name from the legend."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
 def _draw_curves(axes, results, trained=None):
@@ -133,7 +138,7 @@ def _draw_curves(axes, results, trained=None):
             style = {"color": COLOURS[designed % len(COLOURS)], "linestyle": STYLES[designed % len(STYLES)]}
             label, designed = f"{name}, learning rate {rate:.2g}", designed + 1
         step = np.arange(losses.shape[1])
-        axes.plot(step, losses.mean(axis=0), label=label, **style)
+        axes.plot(step, losses.mean(axis=0), label=_literal(label), **style)
         low, high = np.percentile(losses, [10, 90], axis=0)
         axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
     if trained is not None:

@@ -9,7 +9,7 @@ import minigrad as mg
 from l2l.diagnostics import finite, measure
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluate import run
-from l2l.optimizers import Adam
+from l2l.optimizers import Adam, check_optimizer
 from l2l.problems import draw_task
 from l2l.training import Settings, Training
 from l2l.unroll import unroll
@@ -43,6 +43,7 @@ def train(problem, optimizer, *, phi=None, resume=None, report=None, **settings)
     """
     if resume is not None and (phi is not None or settings):
         raise L2LError("a meta-training that goes on has its φ and settings: give resume alone")
+    check_optimizer(optimizer, phi)
     training = _begun(problem, optimizer, phi, Settings(**settings)) if resume is None else resume
     while True:
         if report:
@@ -107,7 +108,8 @@ def run_episode(optimizer, task, training, rate):
         norms.append(float(norm))
         if settings.clip is not None and norm > settings.clip:
             gradient, clipped = gradient * (settings.clip / norm), clipped + 1
-        update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
+        with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond float32: the next losses show it
+            update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
         flat, unravel = mg.tree.ravel(phi)
         phi = unravel(flat + update)
         losses += part

@@ -1,46 +1,42 @@
 """What a meta-training is at the end of an episode: all that it needs to go on, and all that there is to tell of it."""
 
 import math
-from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
+from dataclasses import dataclass, field
 
 from l2l.errors import L2LError
-
-_KINDS = {
-    "a positive whole number": lambda value: isinstance(value, Integral) and value >= 1,
-    "a whole number, 0 or more": lambda value: isinstance(value, Integral) and value >= 0,
-    "a positive number": lambda value: isinstance(value, Real) and 0 < value < math.inf,
-    "a positive number, at most 1": lambda value: isinstance(value, Real) and 0 < value <= 1,
-    "True or False": lambda value: isinstance(value, bool),
-}
-
-
-def _setting(default, kind):
-    return field(default=default, metadata={"kind": kind})
+from l2l.options import positive, whole
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to meta-train; `train` says what each of these does. Raises L2LError for one that cannot work."""
 
-    episodes: int = _setting(100, "a positive whole number")
-    steps: int = _setting(100, "a positive whole number")
-    unroll_length: int = _setting(20, "a positive whole number")
-    meta_learning_rate: float = _setting(0.01, "a positive number")
-    warmup: int = _setting(0, "a whole number, 0 or more")
-    decay: float = _setting(1.0, "a positive number, at most 1")
-    clip: float | None = _setting(None, "a positive number")
-    second_derivatives: bool = _setting(False, "True or False")
-    seed: int = _setting(0, "a whole number, 0 or more")
-    validate_every: int = _setting(5, "a positive whole number")
-    validation_tasks: int = _setting(2, "a positive whole number")
-    patience: int | None = _setting(None, "a positive whole number")
+    episodes: int = 100
+    steps: int = 100
+    unroll_length: int = 20
+    meta_learning_rate: float = 0.01
+    warmup: int = 0
+    decay: float = 1.0
+    clip: float | None = None
+    second_derivatives: bool = False
+    seed: int = 0
+    validate_every: int = 5
+    validation_tasks: int = 2
+    patience: int | None = None
 
     def __post_init__(self):
-        for f in fields(self):
-            value, kind = getattr(self, f.name), f.metadata["kind"]
-            if not (_KINDS[kind](value) or value is f.default is None):
-                raise L2LError(f"{f.name} is {kind}{', or None' if f.default is None else ''}, not {value!r}")
+        whole(episodes=self.episodes, steps=self.steps, unroll_length=self.unroll_length)
+        whole(validate_every=self.validate_every, validation_tasks=self.validation_tasks)
+        if self.patience is not None:
+            whole(patience=self.patience)
+        whole(0, warmup=self.warmup, seed=self.seed)
+        positive(meta_learning_rate=self.meta_learning_rate, decay=self.decay)
+        if self.clip is not None:
+            positive(clip=self.clip)
+        if self.decay > 1:
+            raise L2LError(f"decay is at most 1, not {self.decay}")
+        if not isinstance(self.second_derivatives, bool):
+            raise L2LError(f"second_derivatives is True or False, not {self.second_derivatives!r}")
 
     def rate(self, episode):
         """The rate of the meta-steps in an episode, counted from 1."""

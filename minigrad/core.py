@@ -173,7 +173,7 @@ def traced(function, rule, order=2):
         rules = rule(value, *inner, **options)
         node = new_node(tape, value)
         for arg, back in zip(args, rules if type(rules) is tuple else (rules,), strict=False):
-            if type(arg) is Var and arg.tape is tape and back is not None:
+            if type(arg) is Var and arg.tape is tape:
                 tape.edges.append((node, arg.node, back))
         return Var(value, node, tape)
 
@@ -230,7 +230,7 @@ def _backward(tape, edges, output, cotangent):
             several = type(node) is slice
             cotangents[node] = [None] * len(g) if several else None  # nothing reads it later: free it once it is used
             g = None if several and all(part is None for part in g) else g
-        if g is None:  # the output does not depend on this node
+        if g is None or rule is None:  # the output does not depend on this node, or not differentiably
             continue
         contribution = rule(g)
         if contribution.shape != shapes[parent] or contribution.dtype is not dtypes[parent]:
@@ -246,15 +246,15 @@ def trace(f, x):
     Returns what the world outside sees of the output, that second item, and the pullback: see `vjp`.
     """
     leaves, rebuild = structure.flatten(x)
+    for leaf in leaves:
+        structure.check_float(leaf, "this argument is")
     values = [leaf if type(leaf) is Var else np.asarray(leaf) for leaf in leaves]
-    for value in values:
-        if value.dtype.kind != "f":
-            raise TypeError(f"only floats can be differentiated, this argument is {value.dtype}: pass x.astype(float)")
     tape = Tape()
     try:
         output, aux = f(rebuild([Var(value, new_node(tape, value), tape) for value in values]))
     finally:
         tape.closed = True
+    structure.check_float(output, "f returned")
     watched = type(output) is Var and output.tape is tape
     if type(output) is Var and output.tape.closed and not watched:
         raise EscapedVarError(_ESCAPED)
@@ -262,7 +262,7 @@ def trace(f, x):
 
     def pullback(cotangent, again=True):
         if type(cotangent) is not Var:
-            cotangent = np.asarray(cotangent, value.dtype)
+            cotangent = np.asarray(cotangent).astype(value.dtype, casting="same_kind", copy=False)
         if cotangent.shape != value.shape:
             raise ValueError(f"the cotangent has shape {cotangent.shape}, f's output has shape {value.shape}")
         edges = tape.edges.copy() if again else tape.edges  # emptied on the way, which frees the forward pass
@@ -283,7 +283,7 @@ def vjp(f, x):
     """The value y = f(x) and the vector-Jacobian product v ↦ vᵀ ∂f/∂x at x.
 
     x: a float array or a tree (dict, list, tuple) of them; f returns one array. Returns (y, pullback), where
-    pullback(v), with v of y's shape, has the structure of x. It may be called any number of times.
+    pullback(v), any number of times, has the structure of x. Raises TypeError where x or y holds anything but floats.
     """
     value, _, pullback = trace(lambda inputs: (f(inputs), None), x)
     return value, pullback

@@ -1,6 +1,7 @@
 """Second derivatives as matrices and, mostly, as products with a vector: the matrix itself is never formed.
 
-x and v are trees of one structure; a product has that structure, too. Costs are in gradients of f, roughly.
+x and v are trees of one structure; a product has that structure, too, and ValueError is raised where their shapes
+differ. Costs are in gradients of f, roughly.
 """
 
 import numpy as np
@@ -10,12 +11,12 @@ from minigrad.core import vjp
 from minigrad.ops.elementwise import exp
 from minigrad.ops.nn import log_softmax
 from minigrad.ops.reduce import sum
-from minigrad.transforms import grad, jacobian, jvp
+from minigrad.transforms import grad, jacobian, jvp, matching
 
 
 def hvp(f, x, v):
     """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). About two gradients."""
-    direction = tree.ravel(v)[0]
+    direction = matching(v, x)
     return grad(lambda x: sum(tree.ravel(grad(f)(x))[0] * direction))(x)
 
 
@@ -41,6 +42,8 @@ def fisher_product(logits, x, v):
     it is Jᵀ (diag p − p pᵀ) J v / n.
     """
     outputs, pullback = vjp(logits, x)
+    if len(outputs.shape) != 2:
+        raise ValueError(f"logits must return shape (n, classes), not {outputs.shape}")
     forward = jvp(logits, x, v)[1]
     p = exp(log_softmax(outputs))
     return pullback(p * (forward - sum(p * forward, -1, True)) / outputs.shape[0])

@@ -35,6 +35,13 @@ def _flatten_items(items, build):
     return [leaf for leaves, _ in parts for leaf in leaves], rebuild
 
 
+def check_float(x, what):
+    """Raises TypeError, with what as its beginning, where x is neither a float nor an array of floats."""
+    kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
+    if getattr(kind, "kind", kind) not in ("f", "float"):
+        raise TypeError(f"only floats can be differentiated, {what} {kind}: make it a float array, with astype(float)")
+
+
 def map(f, tree):
     """The tree with f applied to every leaf."""
     leaves, rebuild = flatten(tree)

@@ -32,8 +32,11 @@ def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, 
     truncation (about 1e-13) and the rounding (about 1e-14) of a sixth-order difference both lie far below `tolerance`.
 
     Raises GradientError where the two differ by more than `tolerance` relative to the larger of the numeric value, the
-    gradient's norm and 1, and ValueError where args hold nothing to differentiate.
+    gradient's norm and 1, and ValueError where nothing would be checked: args hold no float array, or order or
+    directions is below 1.
     """
+    if min(order, directions) < 1:
+        raise ValueError(f"order and directions are at least 1, not {order} and {directions}: nothing would be checked")
     leaves, rebuild = tree.flatten(args)
     floats = [
         i for i, leaf in enumerate(leaves) if isinstance(leaf, (np.ndarray, np.floating)) and leaf.dtype.kind == "f"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad import tree
+from minigrad import structure, tree
 from minigrad.core import Var, stop_gradient, trace, traced, vjp
 from minigrad.ops.shape import reshape, stack
 
@@ -18,13 +18,15 @@ def value_and_grad(f, has_aux=False):
     def differentiated(x, *args, **kwargs):
         def pair(inputs):
             output = f(inputs, *args, **kwargs)
+            if has_aux and not (isinstance(output, (tuple, list)) and len(output) == 2):
+                raise TypeError(
+                    f"with has_aux=True f returns a pair (scalar, anything else), not {type(output).__name__}"
+                )
             return output if has_aux else (output, None)
 
         value, aux, pullback = trace(pair, x)
         if value.shape != ():
             raise ValueError(f"grad needs a scalar, f returned shape {value.shape}: reduce it, or use minigrad.vjp")
-        if value.dtype.kind != "f":
-            raise TypeError(f"grad needs a float, f returned {value.dtype}")
         return ((value, aux) if has_aux else value), pullback(1.0, again=False)
 
     return differentiated
@@ -43,21 +45,26 @@ def jvp(f, x, v):
     """
     value, pullback = vjp(f, x)
     _, transposed = vjp(lambda u: tree.ravel(pullback(u))[0], np.zeros(value.shape, value.dtype))
-    return value, transposed(_matching(v, x))
+    return value, transposed(matching(v, x))
 
 
-def _matching(v, x):
+def matching(v, x):
     """v as one vector, after a check that it has the shapes of x."""
     shapes = [[np.shape(leaf) for leaf in tree.flatten(t)[0]] for t in (v, x)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"v must have the shapes of x, {shapes[1]}, not {shapes[0]}")
-    return tree.ravel(v)[0]
+    vector = tree.ravel(v)[0]
+    if vector.dtype.kind not in "biuf":
+        raise TypeError(f"v must hold numbers like x, not {vector.dtype}")
+    return vector
 
 
 def jacobian(f):
     """The function x ↦ ∂f/∂x of an array x: shape (*f(x).shape, *x.shape), one reverse pass per element of f(x)."""
 
     def differentiated(x):
+        if isinstance(x, (dict, list, tuple)) or x is None:
+            raise TypeError(f"x must be one array, not a {type(x).__name__}: make a tree one by minigrad.tree.ravel")
         value, pullback = vjp(f, x)
         basis = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
         rows = [pullback(row) for row in basis]
@@ -99,6 +106,10 @@ def known_gradient(value, x, g):
     """`value`, with g declared to be its gradient with respect to the array x: a cotangent c goes back as c · g.
 
     The tape keeps g and nothing of how value was computed. Where g is a Var, c · g is differentiable through it,
-    so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant.
+    so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant. Raises
+    ValueError where g has another shape than x.
     """
+    structure.check_float(value, "value is")
+    if np.shape(g) != np.shape(x):
+        raise ValueError(f"g must have the shape of x, {np.shape(x)}, not {np.shape(g)}")
     return _attach(stop_gradient(value), x, g)

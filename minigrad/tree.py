@@ -23,8 +23,8 @@ def ravel(tree):
     total = ends[-1] if ends else 0
 
     def unravel(vector):
-        if vector.shape != (total,):
-            raise ValueError(f"this tree is a vector of shape ({total},), not {vector.shape}")
+        if np.shape(vector) != (total,):
+            raise ValueError(f"this tree is a vector of shape ({total},), not {np.shape(vector)}")
         starts = [0, *ends]
         pieces = [vector[a:b] for a, b in zip(starts, ends, strict=False)]
         return rebuild([reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])

@@ -12,6 +12,9 @@ A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curva
 gauss_newton(v) and fisher(v) are products with a vector.
 """
 
+import numpy as np
+
+import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
@@ -47,6 +50,7 @@ __all__ = [
     "Newton",
     "RMSprop",
     "Rprop",
+    "check_optimizer",
     "make_optimizer",
 ]
 
@@ -56,9 +60,24 @@ def make_optimizer(name, preset=None, **settings):
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
-    if preset is not None:
-        presets = getattr(OPTIMIZERS.get(name), "presets", {})
-        if preset not in presets:
+    if preset is not None and name in list(OPTIMIZERS):
+        presets = getattr(OPTIMIZERS[name], "presets", {})
+        if preset not in list(presets):
             raise L2LError(f"optimizer {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
         settings = {**presets[preset], **settings}
     return build("optimizer", OPTIMIZERS, name, settings)
+
+
+def check_optimizer(optimizer, phi=None):
+    """Raises L2LError where optimizer is no update rule, or phi, unless None, has not the shapes of its φ."""
+    if isinstance(optimizer, type) or not (callable(optimizer) and hasattr(optimizer, "init_state")):
+        raise L2LError(f"an optimizer is what l2l.make_optimizer or l2l.load returns, not {optimizer!r}")
+    if phi is None:
+        return
+    wanted = mg.tree.map(np.shape, optimizer.init(np.random.default_rng(0)))
+    try:
+        found = mg.tree.map(np.shape, phi)
+    except (TypeError, ValueError):
+        found = type(phi).__name__
+    if found != wanted:
+        raise L2LError(f"phi is {found}, but the shapes in this optimizer's φ are {wanted}: pass the φ made for it")

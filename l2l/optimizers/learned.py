@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from reprlib import repr  # a long tuple is shown by its first items
 
 import numpy as np
 
@@ -36,9 +37,6 @@ def log_sign(grad, p):
     return mg.stack([magnitude, mg.clip(math.exp(p) * grad, -1.0, 1.0)])
 
 
-MOST_LAYERS, MOST_UNITS = 8, 512  # 25 times the paper's units: what a CPU could train, and no file can exceed
-
-
 @dataclass(frozen=True)
 class LSTM:
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
@@ -65,14 +63,12 @@ class LSTM:
     def __post_init__(self):
         if self.preprocess not in ("log-sign", "none"):
             raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
-        if not self.hidden or min(self.hidden) < 1:
-            raise L2LError(f"hidden lists the units of each layer, such as (20, 20), not {self.hidden!r}")
-        if len(self.hidden) > MOST_LAYERS or max(self.hidden) > MOST_UNITS:
-            raise L2LError(f"hidden lists at most {MOST_LAYERS} layers of at most {MOST_UNITS} units")
+        if not 1 <= len(self.hidden) <= 8 or min(self.hidden) < 1 or max(self.hidden) > 512:
+            raise L2LError(f"hidden lists the units, 1 to 512, of each of 1 to 8 layers, not {repr(self.hidden)}")
+        if not (0 < self.p <= 80 and self.scale > 0):  # float32 ends at e^88
+            raise L2LError(f"p is positive and at most 80, scale is positive, not {self.p} and {self.scale}")
         if self.dtype not in ("float32", "float64"):
             raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
-        if not (self.p > 0 and self.scale > 0):
-            raise L2LError(f"p and scale are positive, not {self.p} and {self.scale}")
 
     def init(self, rng):
         """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, which then begin by remembering.

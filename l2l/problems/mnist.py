@@ -11,6 +11,7 @@ from l2l.errors import L2LError
 from l2l.problems.task import ModelLoss, Task
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
+MOST_WEIGHTS = 10**7
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class MNIST:
             raise L2LError(f"activation is one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
         if min(self.hidden, self.layers, self.batch) < 1:
             raise L2LError("hidden, layers and batch are at least 1")
+        if self.hidden * (784 + self.hidden * (self.layers - 1)) > MOST_WEIGHTS:
+            raise L2LError(f"hidden and layers make a network of more than {MOST_WEIGHTS:,} weights: lower one of them")
 
     @property
     def data(self):

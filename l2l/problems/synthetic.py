@@ -8,6 +8,8 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems.task import ModelLoss, Task
 
+MOST_NUMBERS = 10**7
+
 
 def _sum_of_squares(z, batch):
     return mg.sum(mg.square(z))
@@ -40,6 +42,8 @@ class Quadratic:
     def __post_init__(self):
         if self.dimension < 1 or self.functions < 1:
             raise L2LError(f"dimension and functions are at least 1, not {self.dimension} and {self.functions}")
+        if self.functions * self.dimension**2 > MOST_NUMBERS:
+            raise L2LError(f"functions · dimension², the size of W, is at most {MOST_NUMBERS:,}: lower one of them")
 
     def sample(self, rng, split="train"):
         n, d = self.functions, self.dimension

@@ -18,12 +18,24 @@ class Task:
     theta: θ_0, a float32 vector. loss(theta, batch): f, a scalar. next_batch(): the data of the next step, None where
     there is none. functions: how many independent functions f sums, so that f/functions is what to report: a mean
     in f itself would shrink every gradient with the number of functions, and move every good learning rate.
+
+    Raises L2LError where theta is no float vector, or loss or next_batch no function. What these two raise later, such
+    as the StopIteration of batches that have run out, arrives unchanged.
     """
 
     theta: np.ndarray
     loss: Callable
     next_batch: Callable = lambda: None
     functions: int = 1
+
+    def __post_init__(self):
+        if np.ndim(self.theta) != 1 or self.theta.dtype.kind != "f":
+            found = getattr(self.theta, "dtype", type(self.theta).__name__), np.shape(self.theta)
+            raise L2LError(
+                f"a task's theta is one vector of floats, not {found[0]} {found[1]}: see minigrad.tree.ravel"
+            )
+        if not (callable(self.loss) and callable(self.next_batch)):
+            raise L2LError("a task's loss and next_batch are functions: loss(theta, batch) and next_batch()")
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,18 @@ def cross_entropy(logits, labels, /):
     """−(1/n) Σᵢ log_softmax(logitsᵢ)[labelsᵢ] in nats, for logits (n, classes) and integer labels (n,).
 
     VJP: g·(softmax(logits) − one_hot(labels))/n; not differentiated.
+
+    Raises ValueError where the shapes do not fit or a label is no class, TypeError where labels are not integers.
     """
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+    if np.ndim(logits) != 2 or np.shape(labels) != np.shape(logits)[:1]:
         raise ValueError(
-            f"cross_entropy takes logits (n, classes) and labels (n,), got {logits.shape} and {labels.shape}"
+            f"cross_entropy takes logits (n, classes) and labels (n,), got {np.shape(logits)} and {np.shape(labels)}"
         )
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+        kind = getattr(labels, "dtype", type(labels).__name__)
+        raise TypeError(f"cross_entropy takes an array of integer labels, not {kind}: pass np.asarray(labels, int)")
+    classes = np.shape(logits)[1]
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"the labels of {classes} classes are 0 to {classes - 1}, these are not")
     log_p = np.take_along_axis(log_softmax(logits), labels[:, None], axis=1)
     return -np.mean(log_p)

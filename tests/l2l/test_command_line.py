@@ -222,7 +222,7 @@ def test_lists_have_a_line_each_with_options(command, some, capsys):
         (["train", "mnist", "--out", "x", "--steps", "0"], "--steps.*at least 1"),
         (["train", "mnist", "--out", "x", "--meta-lr", "-1"], "--meta-lr.*positive"),
         (["train", "mnist", "--out", "x", "--decay", "2"], "--decay.*at most 1"),
-        (["train", "mnist", "--out", "x", "--seed", "-1"], "--seed.*0 or more"),
+        (["train", "mnist", "--out", "x", "--seed", "-1"], "--seed.*at least 0"),
         (["train", "mnist", "--out", "x", "--optimizer", "adma"], "no optimizer 'adma'.*adam"),
         (["train", "mnist", "--out", "x", "--optimizer", "adam:beta1"], "NAME:OPTION=VALUE"),
         (["train", "mnist", "--out", "x", "--optimizer", "adam:beta=1"], "no option 'beta'.*beta1"),

@@ -243,7 +243,7 @@ def test_history_is_plain_json_even_where_losses_are_not_finite():
     [*("episodes", "steps", "unroll_length", "meta_learning_rate", "validation_tasks", "decay", "clip", "patience")],
 )
 def test_settings_that_are_not_positive_are_refused(name):
-    with pytest.raises(L2LError, match="positive"):
+    with pytest.raises(L2LError, match=f"^{name} is a (positive number|whole number of at least 1), not 0$"):
         l2l.train(Simple(), make_optimizer("sgd"), **{name: 0})
 
 

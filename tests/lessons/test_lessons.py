@@ -164,9 +164,10 @@ def test_shown_source_is_in_the_file_that_it_names(notebook):
             r"\[(.*), line \d+\].*?```python\n(.*)\n```", output.get("data", {}).get("text/markdown", ""), re.S
         )
         if match:
-            lines = [line.strip() for line in (build.ROOT / match[1]).read_text().splitlines()]
+            file = match[1].replace("\\", "")
+            lines = [line.strip() for line in (build.ROOT / file).read_text().splitlines()]
             shown = [line.strip() for line in match[2].splitlines()]
-            assert any(lines[i : i + len(shown)] == shown for i in range(len(lines))), f"{match[1]} has changed"
+            assert any(lines[i : i + len(shown)] == shown for i in range(len(lines))), f"{file} has changed"
 
 
 def test_numbered_equations_lead_to_their_implementation_and_their_test(name, notebook):
