@@ -3,6 +3,7 @@
 from itertools import cycle
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from l2l import plots
@@ -215,3 +216,121 @@ def local_models(loss, theta, gradient, matrices, title, window, names=("θ₁",
         axes.set_title(f"{heading}: {loss(theta):.3f} → {loss(theta + step):.3f}", fontsize=10)
     panels[0].set_ylabel(names[1])
     return figure, panels
+
+
+def stages(series, title, x, y, log="", size=(7, 4.5)):
+    """`lines` for curves that follow one another, {label: (xs, ys)}: from light to dark, the last one black."""
+    shades = colormaps["viridis_r"](np.linspace(0.12, 0.85, max(1, len(series) - 1)))
+    styles = [{"color": colour, "linestyle": "-"} for colour in shades[: len(series) - 1]] + [
+        {**plots.LEARNED, "linestyle": "-"}
+    ]
+    drawn = {label: (*curve[:2], style) for (label, curve), style in zip(series.items(), styles, strict=True)}
+    return lines(drawn, title, x, y, log, size)
+
+
+def film(curves, reference, title, x, y, size=(4.2, 3.6)):
+    """Curves that follow one another, {label: ys}, one a frame, in grey the one with the lowest sum so far. Returns
+    (figure, draw, frames).
+
+    reference: a pair (label, ys) that stays. The axis of y is logarithmic.
+    """
+    figure, (axes,) = plots.canvas(title, size=size)
+    everything = np.concatenate([reference[1], *curves.values()])
+    limits = (0.5 * everything.min(), 1.25 * everything.max())
+
+    def draw(k):
+        axes.clear()
+        axes.plot(min(list(curves.values())[: k + 1], key=np.sum), color="silver")
+        label, now = list(curves.items())[k]
+        axes.plot(reference[1], label=reference[0], color=plots.COLOURS[5], linestyle="--")
+        axes.plot(now, label=label, **plots.LEARNED)
+        axes.set(xlabel=x, ylabel=y, yscale="log", ylim=limits)
+        axes.grid(True, alpha=0.25)
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+    return figure, draw, len(curves)
+
+
+def responses(signals, answers, title, x="step", size=(11, 6.2)):
+    """What rules answer to signals: a row for each of signals {name: (steps,)}, a column for each of answers {rule:
+    {name: (steps,)}}. A row of signals and a column of answers are each scaled to their largest size, 1.
+
+    The signal is the grey area behind the answer. Returns a figure.
+    """
+    figure, axes = plots.canvas(title, len(signals), len(answers), size, sharex=True, sharey=True)
+    axes = axes.reshape(len(signals), len(answers))
+    for column, (rule, found) in zip(axes.T, answers.items(), strict=True):
+        scale = max(np.max(np.abs(answer)) for answer in found.values())
+        column[0].set_title(f"{rule}\n(1 is {scale:.2g})", fontsize=9.5)
+        column[-1].set_xlabel(x)
+        for ax, (name, signal) in zip(column, signals.items(), strict=True):
+            steps = np.arange(len(signal))
+            ax.fill_between(steps, signal / np.max(np.abs(signal)), color="grey", alpha=0.3, linewidth=0, step="mid")
+            ax.plot(steps, found[name] / scale, color=plots.COLOURS[0], linewidth=1.3)
+            ax.set_ylim(-1.12, 1.12)
+            ax.grid(True, alpha=0.2)
+    for ax, name in zip(axes[:, 0], signals, strict=True):
+        ax.set_ylabel(f"{name}\nscaled")
+    return figure
+
+
+def unrolled(steps=3):
+    """The graph of an unrolled optimizer (Andrychowicz et al. 2016, Figure 2): dashed, the edges that the first-order
+    meta-gradient takes for absent."""
+    figure, (axes,) = plots.canvas(
+        "The first-order meta-gradient does not walk back along the dashed edges", size=(9, 4.2)
+    )
+    axes.set(xlim=(-1.6, 3 * steps + 0.6), ylim=(-1.7, 4.7))
+    axes.axis("off")
+    optimizee, losses, rule = "#BFE3F5", "#D9D9D9", "#FBE0B0"
+    cut = {"linestyle": "--", "color": plots.COLOURS[5], "linewidth": 2.4}
+
+    def node(x, y, text, colour):
+        box = {"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none"}
+        axes.text(x, y, text, ha="center", va="center", fontsize=12, zorder=3, bbox=box)
+
+    def edge(start, end, **style):
+        given = {"arrowstyle": "-|>", "mutation_scale": 13, "color": "black", "linewidth": 1.3, "shrinkA": 15}
+        axes.add_patch(FancyArrowPatch(start, end, **{**given, "shrinkB": 15, **style}))
+
+    def name(symbol, k):
+        return f"{symbol}$_{{t{f'+{k}' if k else ''}}}$"
+
+    for k in range(steps):
+        x = 3 * k
+        node(x, 2.7, name("θ", k), optimizee)
+        node(x, 4.2, f"f({name('θ', k)})", losses)
+        edge((x, 2.7), (x, 4.2))
+        node(x + 0.75, 1.4, name("∇", k), optimizee)
+        edge((x, 2.7), (x + 0.75, 1.4), **cut)
+        node(x + 1.5, 0.1, "m", rule)
+        edge((x + 0.75, 1.4), (x + 1.5, 0.1))
+        edge((x + 1.5, -1.3), (x + 1.5, 0.1), shrinkA=0)
+        if k + 1 < steps:
+            edge((x, 2.7), (x + 3, 2.7))
+            edge((x + 1.5, 0.1), (x + 3, 2.7))
+            axes.text(x + 2.05, 1.5, name("g", k), fontsize=12, ha="right", va="center")
+            edge((x + 1.5, 0.1), (x + 4.5, 0.1))
+            axes.text(x + 3.0, -0.3, name("h", k + 1), fontsize=12, ha="center", va="center")
+    axes.plot([-0.6, 3 * steps - 1.5], [-1.3, -1.3], color="black", linewidth=1.3)
+    node(-1.0, -1.3, "φ", rule)
+    return figure
+
+
+def influences(panels, title, scale, reach=None, size=(9, 4.2)):
+    """Triangles of numbers around 0, panels {heading: (steps, steps)}: [s, t] is what update t does to the loss at step
+    s > t. Purple below 0 and orange above, on one scale from −reach to reach, by default the 98th percentile of the
+    sizes; what lies beyond is coloured like the end. Returns (figure, list of axes)."""
+    figure, axes = plots.canvas(title, width=len(panels), size=size, sharey=True)
+    later = {heading: np.ma.array(found, mask=np.tri(*found.shape, -1) == 0) for heading, found in panels.items()}
+    if reach is None:
+        reach = np.percentile(np.abs(np.concatenate([found.compressed() for found in later.values()])), 98)
+    for ax, (heading, found) in zip(axes, later.items(), strict=True):
+        image = ax.imshow(found, cmap=colormaps["PuOr_r"].resampled(17), vmin=-reach, vmax=reach, origin="lower")
+        ax.set_facecolor("#dddddd")
+        ax.set_title(heading, fontsize=10)
+        ax.set_xlabel("step t of the update")
+        ax.locator_params(integer=True)
+    axes[0].set_ylabel("step s of the loss")
+    figure.colorbar(image, ax=list(axes), extend="both").set_label(scale, labelpad=8)
+    return figure, list(axes)

@@ -4,6 +4,7 @@ Each function writes its figure to `path`; with path=None it returns the figure,
 """
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -49,7 +50,8 @@ def heatmap(path, ratios, texts, columns, rows, title, scale):
     figure, (axes,) = _figure(1, 1, (max(7, 2.4 + 1.25 * width), 1.6 + 0.8 * height), title)
     finite = ratios[np.isfinite(ratios)]
     reach = max(1.5, float(np.max([finite, 1 / finite]))) if finite.size else 2.0
-    image = axes.imshow(ratios, cmap="PuOr_r", norm=LogNorm(1 / reach, reach), aspect="auto")
+    colours = colormaps["PuOr_r"].resampled(31)  # odd: 1 has a colour of its own; few: they survive a palette image
+    image = axes.imshow(ratios, cmap=colours, norm=LogNorm(1 / reach, reach), aspect="auto")
     for (i, j), text in np.ndenumerate(texts):
         dark = np.isfinite(ratios[i, j]) and abs(np.log(ratios[i, j])) > 0.6 * np.log(reach)
         axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if dark else "black")

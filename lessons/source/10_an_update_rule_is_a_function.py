@@ -193,7 +193,7 @@ for eta in (0.15, 0.5, 1.5):
 
 # %% [markdown]
 # With $\eta =$ `0.5` all ten arrive within {{np.max(excess[0.5]) - 1:.1%}} of the search. With `0.15` none is there after
-# 60 steps. With `1.5` {{np.sum(excess[1.5] > 1.5):.0f}} of ten are lost. **We have got rid of one learning rate and bought
+# 60 steps. Of the ten with `1.5`, {{np.sum(excess[1.5] > 1.5):.0f}} are lost. **We have got rid of one learning rate and bought
 # another.** What did we gain? One $\eta$ served ten tasks, and one meta-gradient serves any number of constants.
 #
 # ## Is it the right gradient?
