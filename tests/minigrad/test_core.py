@@ -128,6 +128,12 @@ def test_var_has_the_methods_of_an_array():
     np.testing.assert_array_equal(gradient, [[4.0, 1.0, 1.0], [3.0, 1.0, 2.0]])
 
 
+def test_var_is_true_where_its_value_is_and_shows_it():
+    seen = []
+    mg.grad(lambda x: (seen.append((bool(x), bool(x * 0.0), repr(x))), x)[1])(np.float64(2.5))
+    assert seen == [(True, False, f"Var({np.asarray(2.5)!r})")]
+
+
 def test_comparisons_look_at_plain_values():
     def f(x):
         assert (x > 1.0).tolist() == [False, True]

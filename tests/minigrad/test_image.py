@@ -114,6 +114,10 @@ def test_conv2d_names_the_shapes_it_cannot_use():
         mg.conv2d(x[:, :2], w, padding=-1)
     with pytest.raises(ValueError, match='"same" needs stride 1'):
         mg.conv2d(x[:, :2], w, stride=2, padding="same")
+    with pytest.raises(ValueError, match=r"stride is an int or a pair .* got \(1, 1, 1\)"):
+        mg.conv2d(x[:, :2], w, stride=(1, 1, 1))
+    with pytest.raises(ValueError, match=r"\(2, 3, 5, 5\) to \(3, 3\).*\(2, 4, 2, 2\)"):
+        mg.primitives["conv2d_weights"](x, normal((2, 4, 2, 2))[0], (3, 3))
     with pytest.raises(ValueError, match=r"\(6, 5\) to \(4, 3\).*\(2, 4, 3, 3\)"):
         mg.conv2d_transpose(normal((2, 4, 3, 3))[0], w, (6, 5))
 
