@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import lstm
+from minigrad.kernels import _jit, lstm
 from tests.minigrad.test_kernels import operands
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,25 @@ for problem in (Quadratic(functions=32), MNIST(batch=16)):
 """
 
 
-def trained(**environment):
-    """Fingerprints of two small meta-trainings, made in a process of their own."""
+STEPS = """
+import hashlib, sys
+import numpy as np
+from minigrad.kernels import _jit, lstm
+from tests.minigrad.test_kernels import operands
+
+for P in map(int, sys.argv[1:]):
+    arguments, cotangents = operands(P, np.float32)
+    new = lstm.forward(*arguments)
+    found = lstm.backward(*arguments, new[1], *cotangents, False)
+    arrays = [a for part in (*new, *found) for a in (part if type(part) is tuple else [part])]
+    print(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+"""
+
+
+def fingerprints(code, *arguments, **environment):
+    """The lines that code prints in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", TRAINING],
+        [sys.executable, "-c", code, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         check=True,
         capture_output=True,
@@ -41,11 +56,22 @@ def trained(**environment):
     return done.stdout.split()
 
 
+def trained(**environment):
+    return fingerprints(TRAINING, **environment)
+
+
 def test_training_in_another_process_gives_the_same_bits():
     # The order of sets and the size of the environment differ, and with them where things lie in memory.
     first = trained(PYTHONHASHSEED="1")
     assert len(set(first)) == 2
     assert trained(PYTHONHASHSEED="2", PADDING="x" * 1_000) == first
+
+
+def test_what_a_kernel_computes_does_not_depend_on_what_ran_before():
+    # Few coordinates take one thread, many several: two kernels with the same helpers.
+    few, many = str(lstm.TILE // 2), str(5 * lstm.TILE + 3)
+    first = fingerprints(STEPS, few, many)
+    assert fingerprints(STEPS, many, few) == first[::-1]
 
 
 def moved(array, offset):
@@ -79,6 +105,7 @@ def test_where_arrays_lie_in_memory_changes_no_bit():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not _jit.enabled, reason="about compiled code")
 def test_kernels_from_an_empty_and_from_a_full_cache_give_the_same_bits(tmp_path):
     first = trained(NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.rglob("*.nbc"))

@@ -30,7 +30,10 @@ COMPOSITIONS = {
     ),
     "ravel": (mg.ravel, np.ravel, (X,)),
     "dot": (mg.dot, np.dot, (X[0], Y[0].T)),
-    "dot scalar": (mg.dot, np.dot, (np.float64(3.0), X)),
+    "dot of vectors": (mg.dot, np.dot, (X[0, 0], Y[0, 0])),
+    "dot of a matrix and a vector": (mg.dot, np.dot, (X[0], Y[0, 0])),
+    "dot of a number": (mg.dot, np.dot, (np.float64(3.0), X)),
+    "dot with a number": (mg.dot, np.dot, (X, np.float64(3.0))),
     "outer": (mg.outer, np.outer, (X[0], Y[0])),
 }
 

@@ -30,6 +30,11 @@ def test_inner_derivative_does_not_see_the_outer_variable():
     assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
 
 
+@pytest.mark.parametrize("join", [lambda x, y: [x, y * y], lambda x, y: [y * y, x]])
+def test_of_several_arguments_the_youngest_tape_watches(join):
+    assert mg.grad(lambda x: x * mg.grad(lambda y: mg.sum(mg.stack(join(x, y))))(1.0))(1.0) == 2.0
+
+
 def test_value_and_grad_returns_both():
     value, gradient = mg.value_and_grad(lambda x: mg.sum(mg.square(x)))(np.array([1.0, 2.0]))
     assert value == 5.0
@@ -155,6 +160,7 @@ def test_stop_gradient_takes_trees():
     def f(x):
         stopped = mg.stop_gradient({"a": [x, x * 2.0]})
         assert stopped == {"a": [3.0, 6.0]}
+        assert [type(leaf) for leaf in stopped["a"]] == [np.ndarray, np.float64]
         return x
 
     mg.grad(f)(3.0)

@@ -108,6 +108,8 @@ def test_conv2d_names_the_shapes_it_cannot_use():
         mg.conv2d(x[:, :2], w, bias)
     with pytest.raises(ValueError, match=r"\(3, 3\) does not fit .* \(2, 5\).*\(2, 2, 2, 5\), \(4, 2, 3, 3\)"):
         mg.conv2d(x[:, :2, :2], w)
+    with pytest.raises(ValueError, match=r"\(0, 3\) does not fit"):
+        mg.conv2d(x[:, :2], w[:, :, :0])
     with pytest.raises(ValueError, match="stride"):
         mg.conv2d(x[:, :2], w, stride=0)
     with pytest.raises(ValueError, match="padding"):
