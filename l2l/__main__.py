@@ -16,6 +16,10 @@ from l2l.optimizers import OPTIMIZERS, make_optimizer
 from l2l.problems import PROBLEMS, make_problem
 from l2l.reproduce import EXPERIMENTS, reproduce
 
+EXIT_CODES = (
+    "exits with 0 when done; 2 for options, files or settings that cannot work, which shows before the work begins; "
+    "1 for work that began and failed, such as a training that diverged, or a full disk; 130 when interrupted"
+)
 BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
 
 
@@ -29,7 +33,7 @@ def main(arguments=None):
         options.run(options)
     except L2LError as error:
         print(f"l2l: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         print("l2l: interrupted", file=sys.stderr)
         return 130
@@ -42,28 +46,37 @@ def main(arguments=None):
 def _demo(options):
     problem, optimizer = make_problem("mnist"), make_optimizer("lstm", preset="paper")
     out = Path(options.out)
-    saved, log, table, figure = (out / name for name in ("optimizer.npz", "log.json", "results.json", "curves.png"))
-    files.claim([saved, log, table, figure], options.overwrite)
+    table, figure = out / "results.json", out / "curves.png"
+    files.claim([*_files_in(out), table, figure], options.overwrite)
     print(f"data: {problem.data}")
     start = time.perf_counter()
-    phi = _train_and_save(problem, optimizer, saved, options, episodes=options.episodes, steps=options.steps)
-    entries = {"lstm": (optimizer, phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
+    training = _train_and_save(problem, optimizer, options, episodes=options.episodes, steps=options.steps)
+    for line in report.exceptions(training):
+        print(line)
+    entries = {"lstm": (optimizer, training.phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
     results = _race(problem, entries, options)
     _write_results(table, problem, results, options)
     plots.curves(figure, results, report.finding(results))
-    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {saved.name}, {log.name}")
+    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {', '.join(session.FILES)}")
 
 
 def _train(options):
+    if options.resume:
+        if options.problem:
+            raise L2LError("--resume goes on with the settings in DIR: leave the problem and all other options away")
+        _say_what_came_out(session.go_on(options.resume), options.resume)
+        return
+    if not options.problem:
+        raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, or --resume DIR to go on with")
+    if not options.out:
+        raise L2LError("the following arguments are required: --out")
     problem = _problem_of(options)
     optimizer = _optimizer_of(options.optimizer)
-    saved, log = Path(options.out) / "optimizer.npz", Path(options.out) / "log.json"
-    files.claim([saved, log], options.overwrite)
+    files.claim(_files_in(options.out), options.overwrite)
     print(f"data: {problem.data}")
-    _train_and_save(
+    training = _train_and_save(
         problem,
         optimizer,
-        saved,
         options,
         episodes=options.episodes,
         steps=options.steps,
@@ -76,7 +89,7 @@ def _train(options):
         validate_every=options.validate_every,
         second_derivatives=options.second_derivatives,
     )
-    print(f"{saved} holds the optimizer, {log} the meta-training's losses")
+    _say_what_came_out(training, options.out)
 
 
 def _compare(options):
@@ -107,6 +120,10 @@ def _doctor(options):
 
 
 def _inspect(options):
+    if Path(options.file).name == session.CHECKPOINT:
+        _, _, training, notes = checkpoint.load_training(options.file)
+        print(report.progress(options.file, training, notes))
+        return
     checkpoint.load(options.file)  # says what is wrong with a file that cannot be used
     print(report.anatomy(options.file, *checkpoint.read(options.file)))
 
@@ -121,13 +138,21 @@ def _list(registry):
 # ------------------------------------------------------------------------------------------ their steps
 
 
-def _train_and_save(problem, optimizer, path, options, **settings):
+def _files_in(folder):
+    return [Path(folder) / name for name in session.FILES]
+
+
+def _train_and_save(problem, optimizer, options, **settings):
     notes = {"problem": {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}, "data": problem.data}
     notes |= {"command": options.command, "seed": options.seed, "training": settings}
-    training = session.train_and_save(problem, optimizer, path, notes, seed=options.seed, **settings)
-    for line in report.exceptions(training, settings["episodes"]):
+    return session.train_and_save(problem, optimizer, options.out, notes, seed=options.seed, **settings)
+
+
+def _say_what_came_out(training, folder):
+    for line in report.exceptions(training):
         print(line)
-    return training.phi
+    optimizer, log, _ = _files_in(folder)
+    print(f"{optimizer} holds the optimizer, {log} the meta-training's losses")
 
 
 def _race(problem, entries, options):
@@ -233,7 +258,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser():
-    parser = _Parser(prog="python -m l2l", description=__doc__)
+    parser = _Parser(prog="python -m l2l", description=__doc__, epilog=EXIT_CODES)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = commands.add_parser("demo", help="learn an optimizer on MNIST and race it (what runs without a command)")
@@ -244,8 +269,10 @@ def _parser():
     _add_common(demo)
     demo.set_defaults(run=_demo)
 
-    trainer = commands.add_parser("train", help="meta-train an optimizer")
-    for leaf in _add_problems(trainer):
+    trainer = commands.add_parser("train", help="meta-train an optimizer, or go on with that")
+    trainer.add_argument("--resume", metavar="DIR", help="go on with the meta-training that wrote DIR, as if at once")
+    for leaf in _add_problems(trainer, required=False):
+        leaf.add_argument("--resume", default=argparse.SUPPRESS, help=argparse.SUPPRESS)  # refused in our words
         leaf.add_argument("--optimizer", default="lstm", metavar="NAME[:OPTION=VALUE]", help="see `optimizers`")
         leaf.add_argument("--episodes", type=_whole, default=100)
         leaf.add_argument("--steps", type=_whole, default=100, help="steps of an episode (100)")
@@ -259,9 +286,9 @@ def _parser():
         leaf.add_argument("--validate-every", type=_whole, default=5, metavar="N", help="episodes (5)")
         leaf.add_argument("--patience", type=_whole, metavar="N", help="validations without a new best, then stop")
         leaf.add_argument("--second-derivatives", action="store_true", help="exact meta-gradient, slower")
-        leaf.add_argument("--out", required=True, metavar="DIR")
+        leaf.add_argument("--out", metavar="DIR", help="where to write (required)")
         _add_common(leaf)
-        leaf.set_defaults(run=_train)
+    trainer.set_defaults(run=_train)
 
     racer = commands.add_parser("compare", help="race optimizers on fresh tasks")
     for leaf in _add_problems(racer):
@@ -285,7 +312,9 @@ def _parser():
     physician.set_defaults(run=_doctor)
 
     inspector = commands.add_parser("inspect", help="what is inside a saved optimizer")
-    inspector.add_argument("file", metavar="FILE", help="an optimizer.npz, or the name of one that comes with l2l")
+    inspector.add_argument(
+        "file", metavar="FILE", help="optimizer.npz or checkpoint.npz, or the name of one that comes with l2l"
+    )
     inspector.set_defaults(run=_inspect)
 
     for name, registry in (("problems", PROBLEMS), ("optimizers", OPTIMIZERS)):
@@ -293,9 +322,9 @@ def _parser():
     return parser
 
 
-def _add_problems(command):
+def _add_problems(command, required=True):
     """A subcommand for every problem, with the problem's own options."""
-    problems = command.add_subparsers(dest="problem", metavar="PROBLEM", required=True)
+    problems = command.add_subparsers(dest="problem", metavar="PROBLEM", required=required)
     for name, cls in PROBLEMS.items():
         leaf = problems.add_parser(name, help=cls.__doc__.split("\n")[0])
         for field in dataclasses.fields(cls):

@@ -1,30 +1,30 @@
-"""Saved optimizers: one .npz, without pickle, that holds φ leaf by leaf and, as JSON, all that rebuilds the rule."""
+"""What is saved: optimizers, and meta-trainings that can go on. Each is an `archive` of trees, leaf by leaf, with all
+that rebuilds the rest in its header."""
 
+import contextlib
 import dataclasses
-import json
+import math
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 import minigrad as mg
-from l2l import files
+from l2l import archive
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.problems import PROBLEMS, make_problem
+from l2l.training import Settings, Training
 
-FORMAT = "l2l-optimizer-1"
+FORMAT, OLDER = "l2l-optimizer-2", archive.UNCHECKED
+UNFINISHED = "l2l-checkpoint-1"
 TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the package
 
 
 def save(path, optimizer, phi, **notes):
     """Write optimizer and φ to path. notes: anything JSON can hold, such as the problem and seed of the training."""
-    name = next(name for name, cls in OPTIMIZERS.items() if cls is type(optimizer))
-    header = {"format": FORMAT, "optimizer": name, "settings": dataclasses.asdict(optimizer), "notes": notes}
-    leaves, _ = mg.tree.flatten(phi)
-    arrays = dict(zip(_names(phi), leaves, strict=True))
-    files.write(path, lambda file: np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays))
+    header = {"format": FORMAT, **_rule(optimizer), "notes": notes}
+    archive.write(path, header, _leaves("phi", phi))
 
 
 def load(path):
@@ -34,36 +34,118 @@ def load(path):
     optimizer, or holds arrays of other shapes than its settings ask for, or numbers that are not finite.
     """
     header, arrays = read(path)
-    try:
+    with _usable(path):
         optimizer = make_optimizer(header["optimizer"], **header["settings"])
-    except (L2LError, KeyError, TypeError) as error:
-        raise OptimizerFileError(f"{path} has unusable settings ({error}): train it again") from None
-    template = optimizer.init(np.random.default_rng(0))
-    leaves, rebuild = mg.tree.flatten(template)
-    names = _names(template)
-    for name, leaf in zip(names, leaves, strict=True):
-        found = arrays.get(name)
-        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
-            shape = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
-            raise OptimizerFileError(
-                f"{path}: {name} is {shape}, its settings ask for {leaf.dtype} of shape {leaf.shape}: train it again"
-            )
-        if not np.isfinite(found).all():
+    phi = _tree(path, arrays, "phi", _template(optimizer))
+    for name, leaf in _leaves("phi", phi).items():
+        if not np.isfinite(leaf).all():
             raise OptimizerFileError(f"{path}: {name} has values that are not finite: train it again")
-    return optimizer, rebuild([arrays[name] for name in names])
+    return optimizer, phi
 
 
 def read(path):
     """The header (a dict) and the arrays by name in the file at path, or of the name that `load` takes."""
-    path = _file(path)
+    return _read(_file(path), "an optimizer", FORMAT, OLDER)
+
+
+# ------------------------------------------------------------------------------------------ meta-trainings
+
+
+def save_training(path, problem, optimizer, training, notes):
+    """Write to path all that `load_training` gives back."""
+    state = {field.name: getattr(training, field.name) for field in dataclasses.fields(training)}
+    trees = {name: state.pop(name) for name in ("phi", "latest", "initial")}
+    trees["meta"] = {moment: array for moment, array in state.pop("meta_state").items() if moment != "t"}
+    header = {
+        "format": UNFINISHED,
+        **_rule(optimizer),
+        "problem": {"name": _name_in(PROBLEMS, problem), **dataclasses.asdict(problem)},
+        "data": problem.data,
+        "training": dataclasses.asdict(state.pop("settings")),
+        "state": state,
+        "notes": notes,
+    }
+    arrays = {}
+    for name, tree in trees.items():
+        arrays |= _leaves(name, tree)
+    archive.write(path, header, arrays)
+
+
+def load_training(path):
+    """The (problem, optimizer, training, notes) saved at path, from which `train` goes on as if it had never ended.
+
+    Raises OptimizerFileError, saying what is wrong and what to do, where the file is missing or damaged, or where the
+    problem's data are not those of the training.
+    """
+    header, arrays = _read(Path(path), "a checkpoint", UNFINISHED)
+    with _usable(path):
+        problem = make_problem(**header["problem"])
+        optimizer = make_optimizer(header["optimizer"], **header["settings"])
+        settings, state, data = Settings(**header["training"]), header["state"], header["data"]
+    if problem.data != data:
+        raise OptimizerFileError(f"{path} was trained on {data}, but here is {problem.data}: set L2L_DATA as it was")
+    template = _template(optimizer)
+    phi, latest, initial = (_tree(path, arrays, name, template) for name in ("phi", "latest", "initial"))
+    vector = mg.tree.ravel(template)[0]
+    moments = _tree(path, arrays, "meta", {"m": vector, "v": vector})
+    with _usable(path):
+        meta_state = {**moments, "t": state["meta_steps"]}
+        training = Training(phi, latest, initial, meta_state, settings, **state)
+        _check_past(training)
+    return problem, optimizer, training, header["notes"]
+
+
+# ------------------------------------------------------------------------------------------ their parts
+
+
+@contextlib.contextmanager
+def _usable(path):
+    """Within this context, whatever is wrong with a header's values is wrong with the file at path."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(str(arrays.pop("header")))
-        if header["format"] != FORMAT:
-            raise KeyError
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise OptimizerFileError(f"{path} is damaged or not an optimizer saved by l2l: train it again") from None
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise OptimizerFileError(f"{path} has unusable settings ({error}): train it again") from None
+
+
+def _rule(optimizer):
+    return {"optimizer": _name_in(OPTIMIZERS, optimizer), "settings": dataclasses.asdict(optimizer)}
+
+
+def _name_in(registry, thing):
+    for name, cls in registry.items():
+        if cls is type(thing):
+            return name
+    raise L2LError(f"a {type(thing).__name__} cannot be saved, for it has no name to load it by: {', '.join(registry)}")
+
+
+def _check_past(training):
+    """Do with a training's past what will be done with it; this fails where it is something else than numbers."""
+    history = training.history
+    if [record["episode"] for record in history] != list(range(1, len(history) + 1)):
+        raise ValueError("episodes are missing")
+    if training.best_episode not in range(len(history) + 1):
+        raise ValueError("the best episode was none")
+    if training.meta_steps not in range(len(history) * training.settings.steps + 1):
+        raise ValueError("meta-steps are missing")
+    for record in history:
+        math.fsum(record[name] for name in ("meta_learning_rate", "clipped", "skipped", "seconds"))
+    math.isfinite(training.best), training.curve()
+
+
+def _template(optimizer):
+    with np.errstate(all="ignore"):  # only the shapes count
+        return optimizer.init(np.random.default_rng(0))
+
+
+def _read(path, what, *formats):
+    try:
+        header, arrays = archive.read(path, *formats)
+        if not isinstance(header.get("notes", {}), dict):
+            raise archive.Damaged("notes that are none")
+    except OSError as error:
+        raise OptimizerFileError(f"{path} cannot be read ({error.strerror}): see to its permissions") from None
+    except archive.Damaged as reason:
+        raise OptimizerFileError(f"{path} is damaged or not {what} saved by l2l ({reason}): train it again") from None
     return header, arrays
 
 
@@ -80,10 +162,27 @@ def _file(path):
     raise OptimizerFileError(f"there is no file {path}{names}: make one with `python -m l2l train PROBLEM --out DIR`")
 
 
-def _names(tree, prefix="phi"):
-    """A name for every leaf, in the order of `minigrad.tree.flatten`: phi.layers.0.W"""
+def _leaves(prefix, tree):
+    """The leaves of a tree by name: {"phi.layers.0.W": …}"""
+    return dict(zip(_names(prefix, tree), mg.tree.flatten(tree)[0], strict=True))
+
+
+def _tree(path, arrays, prefix, template):
+    """The tree like template whose leaves are among the arrays."""
+    for name, leaf in _leaves(prefix, template).items():
+        found = arrays.get(name)
+        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
+            shape = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
+            raise OptimizerFileError(
+                f"{path}: {name} is {shape}, its settings ask for {leaf.dtype} of shape {leaf.shape}: train it again"
+            )
+    return mg.tree.flatten(template)[1]([arrays[name] for name in _names(prefix, template)])
+
+
+def _names(prefix, tree):
+    """A name for every leaf, in the order of `minigrad.tree.flatten`."""
     if isinstance(tree, dict):
-        return [name for key in sorted(tree) for name in _names(tree[key], f"{prefix}.{key}")]
+        return [name for key in sorted(tree) for name in _names(f"{prefix}.{key}", tree[key])]
     if isinstance(tree, (list, tuple)):
-        return [name for i, item in enumerate(tree) for name in _names(item, f"{prefix}.{i}")]
+        return [name for i, item in enumerate(tree) for name in _names(f"{prefix}.{i}", item)]
     return [prefix]

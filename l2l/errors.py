@@ -1,8 +1,13 @@
-"""What can go wrong and be mended by the person at the keyboard; every message says how."""
+"""What can go wrong and be mended by the person at the keyboard; every message says how.
+
+The command line prints an error as one line and exits with its exit_code.
+"""
 
 
 class L2LError(ValueError):
-    """An option, a file or a setting that cannot work. The command line prints it as one line and exits with 2."""
+    """An option, a file or a setting that cannot work, known before the work begins."""
+
+    exit_code = 2
 
 
 class DataError(L2LError):
@@ -10,8 +15,18 @@ class DataError(L2LError):
 
 
 class OptimizerFileError(L2LError):
-    """A saved optimizer is missing, truncated, foreign or does not fit its own settings."""
+    """A saved optimizer or checkpoint is missing, truncated, foreign or does not fit its own settings."""
 
 
-class DivergenceError(L2LError):
+class FailedRun(L2LError):
+    """Work that began and could not go on."""
+
+    exit_code = 1
+
+
+class DivergenceError(FailedRun):
     """A loss or a gradient is no longer finite."""
+
+
+class WriteError(FailedRun):
+    """A file could not be written; what stood there before still does."""

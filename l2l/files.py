@@ -1,5 +1,6 @@
 """Writing files so that nothing is lost or left half-written."""
 
+import contextlib
 import json
 import math
 import os
@@ -7,28 +8,37 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from l2l.errors import L2LError
+from l2l.errors import L2LError, WriteError
+
+TEMPORARY = ".tmp"
 
 
 def write(path, write_to):
     """Create or replace the file at path: write_to(file) fills a temporary file beside it, which is then renamed.
 
-    Raises L2LError where the folder cannot be written; whatever stood at path is then untouched.
+    A process that is killed on the way, or a machine that loses power, leaves the old file or the new one, whole.
+    Raises WriteError where it cannot be written; whatever stood at path is then untouched.
     """
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY, delete=False
+        ) as file:
             temporary = Path(file.name)
             write_to(file)
+            file.flush()
+            os.fsync(file.fileno())  # or the new name could reach the disk before its content
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise _refusal(path, error) from None
+        raise WriteError(f"{_refusal(path, error)}; what stood there is unharmed") from None
     finally:
         if temporary:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def write_json(path, document):
@@ -63,8 +73,42 @@ def claim(paths, overwrite=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
-            raise _refusal(path, error) from None
+            raise L2LError(_refusal(path, error)) from None
+
+
+@contextlib.contextmanager
+def alone_in(folder, names):
+    """Keep the folder to this process, until the end of the context or of the process, however that ends.
+
+    names: of the files that it writes there. What a process that was killed left of their making is removed. Gives a
+    function to call before each writing: it raises WriteError where the folder is no longer the one it was.
+    Raises L2LError where another process has the folder, or where it cannot be written.
+    """
+    folder, lock = Path(folder), FileLock(Path(folder) / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+        locked = os.stat(lock.lock_file)
+        for stale in [path for name in names for path in folder.glob(f".{name}.*{TEMPORARY}")]:
+            stale.unlink()
+    except Timeout:
+        raise L2LError(f"another run is writing to {folder}: wait for its end, or name another folder") from None
+    except OSError as error:
+        raise L2LError(_refusal(folder, error)) from None
+
+    def check():
+        try:
+            same = os.path.samestat(os.stat(lock.lock_file), locked)
+        except OSError:
+            same = False
+        if not same:
+            raise WriteError(f"{folder} was removed while a run wrote to it: run it again, and leave its folder alone")
+
+    try:
+        yield check
+    finally:
+        lock.release()
 
 
 def _refusal(path, error):
-    return L2LError(f"cannot write {path} ({error.strerror}): choose a folder that can be written to")
+    return f"cannot write {path} ({error.strerror or error}): choose a folder that can be written to and has space"

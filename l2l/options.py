@@ -34,7 +34,7 @@ def convert(field, value):
         if kind is int and float(value) != int(value):
             raise ValueError
         return kind(value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise L2LError(f"option {field.name!r} takes {_WANTED[kind]}, not {value!r}") from None
 
 

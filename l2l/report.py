@@ -1,5 +1,6 @@
 """What the command line prints, as text."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -21,8 +22,9 @@ def listing(registry):
     return "\n".join(lines)
 
 
-def exceptions(training, episodes):
+def exceptions(training):
     """What did not go as in most trainings, a line each."""
+    episodes = training.settings.episodes
     clipped, skipped = (sum(record[what] for record in training.history) for what in ("clipped", "skipped"))
     if len(training.history) < episodes:
         yield f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}"
@@ -51,6 +53,18 @@ def finding(results):
     return f"{best} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
 
 
+def progress(path, training, notes):
+    """What `checkpoint.load_training` finds in a checkpoint: how far the meta-training is, its settings and notes."""
+    done, episodes = len(training.history), training.settings.episodes
+    lines = [
+        f"{path}: a meta-training after episode {done} of {episodes}, {training.meta_steps:,} meta-steps",
+        f"the best summed validation loss is {training.best:.4g}, after episode {training.best_episode}",
+        "",
+        _line("training", _words(dataclasses.asdict(training.settings))),
+    ]
+    return "\n".join(lines + [_line(name, _words(note)) for name, note in notes.items() if name != "training"])
+
+
 def anatomy(path, header, arrays):
     """What `checkpoint.read` finds in a saved optimizer: its rule, settings, arrays and notes."""
     count = sum(array.size for array in arrays.values())
@@ -58,9 +72,7 @@ def anatomy(path, header, arrays):
     for name, array in arrays.items():
         lines.append(_line(name, f"{array.dtype} {' × '.join(map(str, array.shape)) or 'scalar'}"))
     for name, note in header.get("notes", {}).items():
-        lines.append(
-            _line(name, _validations(note) if name == "meta_curve" and isinstance(note, dict) else _words(note))
-        )
+        lines.append(_line(name, _curve(note) if name == "meta_curve" else _words(note)))
     return "\n".join(lines)
 
 
@@ -77,9 +89,12 @@ def _words(note):
     return note if isinstance(note, str) else json.dumps(note)
 
 
-def _validations(curve):
-    """Some validations of a meta-curve, evenly spread, with the first and the last."""
-    points = curve["validation"]
-    chosen = sorted(set(np.linspace(0, len(points) - 1, FEW).round().astype(int).tolist()))
-    shown = ", ".join(f"{points[i][0]}: {_words(points[i][1])}" for i in chosen)
+def _curve(note):
+    """Some validations of a meta-curve, evenly spread, with the first and the last; anything else as it is."""
+    try:
+        points = note["validation"]
+        chosen = sorted(set(np.linspace(0, len(points) - 1, FEW).round().astype(int).tolist()))
+        shown = ", ".join(f"{points[i][0]}: {_words(points[i][1])}" for i in chosen)
+    except (TypeError, LookupError):
+        return _words(note)
     return f"summed validation loss by episode: {shown}"

@@ -205,7 +205,8 @@ def show_source(*objects):
     for thing in objects:
         file, line, code = _assignment(thing) if isinstance(thing, str) else _definition(thing)
         where = file.relative_to(ROOT).as_posix()
-        caption = f"[{where}, line {line}](../{where}#L{line})"
+        name = where.replace("__", r"\_\_")  # in Markdown a pair of underscores makes bold letters
+        caption = f"[{name}, line {line}](../{where}#L{line})"
         _publish(
             {"text/markdown": f"{caption}\n\n```python\n{code}\n```", "text/plain": f"{where}, line {line}\n\n{code}"}
         )

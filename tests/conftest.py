@@ -53,19 +53,19 @@ def _offline_digits(monkeypatch, digits_folder):
     monkeypatch.setenv("L2L_DATA", str(digits_folder))
 
 
-def pytest_collection_modifyitems(config, items):
-    """Tests marked slow run only where -m speaks of them: -m "not lessons" would else call for them."""
-    if "slow" not in config.option.markexpr:
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        items[:] = [item for item in items if item not in slow]
-        config.hook.pytest_deselected(items=slow)
-
-
 FAULTS = pytest.StashKey()
 
 
 def pytest_configure(config):
     config.stash[FAULTS] = []
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests marked slow, unless -m speaks of them."""
+    if "slow" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

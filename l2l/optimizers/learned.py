@@ -36,6 +36,9 @@ def log_sign(grad, p):
     return mg.stack([magnitude, mg.clip(math.exp(p) * grad, -1.0, 1.0)])
 
 
+MOST_LAYERS, MOST_UNITS = 8, 512  # 25 times the paper's units: what a CPU could train, and no file can exceed
+
+
 @dataclass(frozen=True)
 class LSTM:
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
@@ -64,6 +67,10 @@ class LSTM:
             raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
         if not self.hidden or min(self.hidden) < 1:
             raise L2LError(f"hidden lists the units of each layer, such as (20, 20), not {self.hidden!r}")
+        if len(self.hidden) > MOST_LAYERS or max(self.hidden) > MOST_UNITS:
+            raise L2LError(f"hidden lists at most {MOST_LAYERS} layers of at most {MOST_UNITS} units")
+        if self.dtype not in ("float32", "float64"):
+            raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
         if not (self.p > 0 and self.scale > 0):
             raise L2LError(f"p and scale are positive, not {self.p} and {self.scale}")
 

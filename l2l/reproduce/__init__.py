@@ -27,6 +27,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     """Run the experiment `name`. Its figures, table.md, results.json and trained optimizers land in out.
 
     out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
+    An experiment that was interrupted or killed goes on where it was, if it is run again in the same place.
     Returns the `Outcome` and that folder. Raises L2LError where there is no such experiment, or where its results are
     there already.
     """
@@ -48,6 +49,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", lambda file: file.write(table.encode()))
+    workshop.end()
     return outcome, out
 
 

@@ -10,9 +10,7 @@ from l2l.evaluate import run, tune
 from l2l.optimizers import make_optimizer
 from l2l.problems import make_problem
 from l2l.reproduce import settings
-from l2l.session import train_and_save, train_with_bar
-
-SAVED = "optimizer.npz"
+from l2l.session import CHECKPOINT, OPTIMIZER, go_on, train_and_save, train_with_bar
 
 
 @dataclass
@@ -34,7 +32,8 @@ class Learned:
 
 
 class Workshop:
-    """Where the experiment `name` runs: the folder for what it makes, and whether it is a quick run.
+    """Where the experiment `name` runs: the folder for what it makes, and whether it is a quick run. Its checkpoints
+    stay until the experiment has ended, so one that is interrupted goes on when it is run again.
 
     A recipe is the part of an experiment's settings that decides what is learned.
     """
@@ -42,6 +41,7 @@ class Workshop:
     def __init__(self, name, out, quick=False):
         self.name, self.out, self.quick = name, out, quick
         self.data = "random numbers"
+        self.folders = []  # of what it learned
 
     def problem(self, options):
         problem = make_problem(**options)
@@ -54,6 +54,11 @@ class Workshop:
         groups = settings.load(name, self.quick)
         recipe = {group: groups[group] for group in ("problem", "lstm", "training", "search", "seeds")}
         return {**recipe, "problem": {**recipe["problem"], **problem}}
+
+    def end(self):
+        """Remove the checkpoints, which only an interrupted experiment needs."""
+        for folder in self.folders:
+            (folder / CHECKPOINT).unlink(missing_ok=True)
 
     # -------------------------------------------------------------------------------------- learning
 
@@ -77,8 +82,16 @@ class Workshop:
     def learn(self, recipe, folder):
         """Meta-train and save in the folder: short trials at random rates, of which the best goes on, at a lower one.
 
-        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate.
+        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate. What an interrupted experiment
+        has learned by this recipe in this folder is taken up where it ended.
         """
+        self.folders.append(folder)
+        story, training = _interrupted(recipe, folder) or self._learn(recipe, folder)
+        optimizer = make_optimizer("lstm", **recipe["lstm"])
+        meta_steps = story["trial_meta_steps"] + training.meta_steps
+        return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps})
+
+    def _learn(self, recipe, folder):
         search, (problem, optimizer) = recipe["search"], self._pair(recipe)
         trials, best, meta_steps = [], None, 0
         for seed in range(search["seed"], search["seed"] + search["trials"]):
@@ -100,9 +113,8 @@ class Workshop:
             "trial_meta_steps": meta_steps,
             "meta_learning_rate": rate,
         }
-        options = {**recipe["training"], "what": folder.name, "meta_learning_rate": rate, "seed": seed}
-        training = train_and_save(problem, optimizer, folder / SAVED, story, phi=trial.phi, **options)
-        return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps + training.meta_steps})
+        options = {**recipe["training"], **_shown(folder), "meta_learning_rate": rate, "seed": seed}
+        return story, train_and_save(problem, optimizer, folder, story, phi=trial.phi, **options)
 
     def train(self, recipe, rate, what, watch=None, **changes):
         """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
@@ -120,12 +132,27 @@ def _rate(search, seed):
 
 
 def _found(folder, recipe):
-    """What was learned by this very recipe and saved in the folder, or None."""
-    path = folder / SAVED
-    if not path.exists():
+    """What was learned by this very recipe and saved in the folder, by an experiment that ended, or None."""
+    path = folder / OPTIMIZER
+    if not path.exists() or (folder / CHECKPOINT).exists():
         return None
     story = checkpoint.read(path)[0]["notes"]
     return Learned(*checkpoint.load(path), story) if story.get("recipe") == recipe else None
+
+
+def _interrupted(recipe, folder):
+    """What an experiment that did not end has learned by this recipe in the folder, the rest of it learned now: the
+    pair (story, training), or None."""
+    if not (folder / CHECKPOINT).is_file():
+        return None
+    _, _, training, story = checkpoint.load_training(folder / CHECKPOINT)
+    if story.get("recipe") != recipe:
+        return None
+    return story, training if training.finished else go_on(folder, **_shown(folder))
+
+
+def _shown(folder):
+    return {"what": folder.name, "how": "the same command"}
 
 
 # ------------------------------------------------------------------------------------------ racing

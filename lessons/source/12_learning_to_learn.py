@@ -20,7 +20,7 @@ from l2l import figures, plots
 from l2l.evaluate import run, tune
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Task, draw_task
-from l2l.train import meta_gradient
+from l2l.train import meta_gradient, run_episode
 
 # %% [markdown]
 # ## A rule that does nothing yet
@@ -270,7 +270,7 @@ for name in ("momentum", "nag", "adam"):
 # $$ \phi \leftarrow \phi + \mathrm{Adam}\!\left(\frac{\partial}{\partial \phi} \sum_{t=kT}^{(k+1)T-1} w_t\, f(\theta_t)\right)
 # \qquad \theta_{kT},\ h_{kT} \text{ constant} \tag{12.1} $$
 #
-# (Implementation: [`meta_gradient` and `train`](../l2l/train.py). Test: [test_train.py](../tests/l2l/test_train.py), whose
+# (Implementation: [`meta_gradient` and `run_episode`](../l2l/train.py). Test: [test_train.py](../tests/l2l/test_train.py), whose
 # `test_no_gradient_crosses_the_boundary_between_two_unrolls` is about the last words.)
 
 # %%
@@ -281,11 +281,11 @@ show_source(meta_gradient)
 # its $\theta$ and $h$ as plain numbers. This is *truncated backpropagation through time*: 100 steps are run, and each
 # derivative looks 20 steps ahead at most. The tape holds 20 steps, never 100, and $\phi$ moves five times in an episode and not once.
 #
-# Around it stands the loop, `for start in range(0, steps, unroll_length)`, with Adam's step on the vector of all
-# weights. Skip the docstring and find it; the rest of `train` is validation, bookkeeping and care for numbers that are not finite.
+# Around it stands the loop over the unrolls of an episode, with Adam's step on the vector of all weights. Find it; the rest is
+# bookkeeping and care for numbers that are not finite. `l2l.train` does this once for each episode, and validates in between.
 
 # %%
-show_source(l2l.train)
+show_source(run_episode)
 
 # %% [markdown]
 # ## Exercise: write the unrolled loop

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import L2LError
-from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings
+from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings, workshop
 from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
+
+TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
 
 TINY = {
     "problem": {"functions": 2},
@@ -93,13 +96,59 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
 
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
     reproduce("quadratic", tmp_path / "quadratic")
-    workshop = Workshop("no-free-lunch", tmp_path / "no-free-lunch")
+    shop = Workshop("no-free-lunch", tmp_path / "no-free-lunch")
     saved = l2l.load(tmp_path / "quadratic" / "optimizer.npz")[1]
-    taken = workshop.learned("quadratic").phi
+    taken = shop.learned("quadratic").phi
     np.testing.assert_array_equal(taken["output"]["W"], saved["output"]["W"])
     assert not (tmp_path / "no-free-lunch").exists()
     monkeypatch.setitem(TINY["training"], "episodes", 3)
-    workshop.learned("quadratic")
+    shop.learned("quadratic")
+    assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
+
+
+def interrupt_when(monkeypatch, what, episode):
+    """The training called `what` is interrupted before its task of that episode is drawn."""
+    train, draw = workshop.train_and_save, TRAIN.draw_task
+
+    def trained(*arguments, **settings):
+        def drawn(problem, split, seed, index):
+            if settings["what"] == what and (split, index) == ("train", episode):
+                raise KeyboardInterrupt
+            return draw(problem, split, seed, index)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TRAIN, "draw_task", drawn)
+            return train(*arguments, **settings)
+
+    monkeypatch.setattr(workshop, "train_and_save", trained)
+
+
+@pytest.mark.parametrize("what", ["quadratic", "1"], ids=["first", "another seed"])
+def test_interrupted_experiment_goes_on_where_it_was(tiny, tmp_path, monkeypatch, capsys, what):
+    monkeypatch.setitem(TINY["seeds"], "training", {"episodes": 2})
+    reproduce("quadratic", tmp_path / "at once" / "quadratic")
+    out = tmp_path / "quadratic"
+    with monkeypatch.context() as patch:
+        interrupt_when(patch, what, 2)
+        with pytest.raises(KeyboardInterrupt):
+            reproduce("quadratic", out)
+    assert "the same command goes on from there" in capsys.readouterr().err
+    trained, train = [], workshop.train_and_save
+    monkeypatch.setattr(workshop, "train_and_save", lambda *a, **k: trained.append(k["what"]) or train(*a, **k))
+    reproduce("quadratic", out)
+    assert trained == (["1"] if what == "quadratic" else [])
+    for name in ("optimizer.npz", "seeds/1/optimizer.npz"):
+        assert (out / name).read_bytes() == (tmp_path / "at once" / "quadratic" / name).read_bytes()
+    assert list(out.rglob("checkpoint.npz")) == []
+
+
+def test_optimizer_of_an_experiment_that_did_not_end_is_not_taken(tiny, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_when(patch, "quadratic", 2)
+        with pytest.raises(KeyboardInterrupt):
+            reproduce("quadratic", tmp_path / "quadratic")
+    assert (tmp_path / "quadratic" / "optimizer.npz").exists()
+    Workshop("no-free-lunch", tmp_path / "no-free-lunch").learned("quadratic")
     assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import minigrad as mg
 from l2l import figures, plots
+from l2l.problems import draw_task
 from lessons import course
 from lessons.course import check, expect, recall, sci
 
@@ -116,6 +117,12 @@ def test_number_in_prose(value, text):
 
 def test_power_of_ten_alone():
     assert sci(1e-8, digits=1) == "10⁻⁸"
+
+
+def test_underscores_of_a_file_name_stay_underscores_in_markdown(shown):
+    course.show_source(draw_task)
+    ((data, _),) = shown
+    assert data["text/markdown"].startswith(r"[l2l/problems/\_\_init\_\_.py, line")
 
 
 def test_shown_source_is_the_file_itself(shown):
