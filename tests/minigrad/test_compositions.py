@@ -62,6 +62,8 @@ def test_moveaxis_takes_every_pair_of_axes(source, destination):
         (lambda: mg.dot(X[0, 0], Y), r"\(4,\) and \(2, 3, 4\): use matmul"),
         (lambda: mg.cross_entropy(X, np.zeros(2, int)), r"\(2, 3, 4\).*\(2,\)"),
         (lambda: mg.matmul(X, Y), r"\(2, 3, 4\) and \(2, 3, 4\)"),
+        (lambda: mg.matmul(X[0, :1], Y[0, :1]), r"\(1, 4\) and \(1, 4\)"),
+        (lambda: mg.matmul(X[0, :, :1], Y[0, :2]), r"\(3, 1\) and \(2, 4\)"),
         (lambda: mg.add(X, Y[:, :2]), r"\(2,3,4\) \(2,2,4\)"),
     ],
 )

@@ -30,6 +30,11 @@ def test_inner_derivative_does_not_see_the_outer_variable():
     assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
 
 
+@pytest.mark.parametrize("product", [lambda a, b: a * b, lambda a, b: b * a])
+def test_of_two_arguments_one_may_depend_on_the_outer_variable_alone(product):
+    assert mg.grad(lambda x: mg.grad(lambda y: product(y * x, y * 2.0))(3.0))(1.0) == 12.0
+
+
 @pytest.mark.parametrize("join", [lambda x, y: [x, y * y], lambda x, y: [y * y, x]])
 def test_of_several_arguments_the_youngest_tape_watches(join):
     assert mg.grad(lambda x: x * mg.grad(lambda y: mg.sum(mg.stack(join(x, y))))(1.0))(1.0) == 2.0

@@ -104,6 +104,10 @@ def test_conv2d_names_the_shapes_it_cannot_use():
         mg.conv2d(x, w)
     with pytest.raises(ValueError, match=r"\(3, 5, 5\) and \(4, 2, 3, 3\)"):
         mg.conv2d(x[0], w)
+    with pytest.raises(ValueError, match=r"\(3, 2, 5\) and \(4, 2, 3, 3\)"):
+        mg.conv2d(x[0, :, :2], w)
+    with pytest.raises(ValueError, match=r"\(2, 2, 5, 5\) and \(4, 2, 3\)"):
+        mg.conv2d(x[:, :2], w[..., 0])
     with pytest.raises(ValueError, match=r"\(5,\) for weights \(4, 2, 3, 3\)"):
         mg.conv2d(x[:, :2], w, bias)
     with pytest.raises(ValueError, match=r"\(3, 3\) does not fit .* \(2, 5\).*\(2, 2, 2, 5\), \(4, 2, 3, 3\)"):
@@ -187,6 +191,8 @@ def test_pooling_needs_images_that_hold_the_window():
     for pool in (mg.max_pool2d, mg.avg_pool2d):
         with pytest.raises(ValueError, match=r"window \(3, 2\), got \(1, 1, 2, 5\)"):
             pool(np.zeros((1, 1, 2, 5)), (3, 2))
+        with pytest.raises(ValueError, match=r"window \(2, 0\)"):
+            pool(np.zeros((1, 1, 4, 4)), (2, 0))
         with pytest.raises(ValueError, match=r"got \(4, 4\)"):
             pool(np.zeros((4, 4)), 2)
 
