@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,16 @@ def test_minimize_returns_the_structure_it_was_given():
     assert abs(theta["a"] - 1.0) < 1e-8
     assert abs(theta["b"][0]) < 1e-8
     assert losses[0] == 5.0
+
+
+def test_cases_that_the_tests_page_counts_are_those_there_are():
+    page = (ROOT / "tests/README.md").read_text()
+    rows = re.findall(r"\| `(tests/[\w/]+\.py[:\w]*)` \| (\d+) \|", page)
+    files = sorted({name.split("::")[0] for name, _ in rows})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "slow or not slow", *files]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    cases = [line for line in done.stdout.splitlines() if "::" in line]
+    counted = {
+        name: sum(re.match(rf"{re.escape(name)}(\[|::|$)", case) is not None for case in cases) for name, _ in rows
+    }
+    assert counted == {name: int(count) for name, count in rows}

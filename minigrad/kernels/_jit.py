@@ -17,12 +17,35 @@ if enabled:
     import numba
     from llvmlite import ir
     from numba import prange
-    from numba.core import cgutils
+    from numba.core import cgutils, codegen, compiler
     from numba.extending import lower_builtin, overload, type_callable
 else:
     prange = range
 
 _OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}, "nogil": True}
+
+
+if enabled:
+
+    class _Library(codegen.JITCodeLibrary):
+        """The machine code of a kernel, which calls copies of its helpers that are its own.
+
+        Numba lets all kernels of a process share whichever copy came first. But copies are optimized in the company
+        of their callers, and differ in rounding: what a kernel computes would depend on what ran before it, and on
+        whether it was compiled in this process or came from disk.
+        """
+
+        def _optimize_final_module(self):  # where the helpers have just been linked in
+            for function in self._final_module.functions:
+                if function.linkage.name.endswith("_odr") and not function.is_declaration:
+                    function.linkage = "internal"
+            super()._optimize_final_module()
+
+    class _SelfContained(compiler.Compiler):
+        def __init__(self, typing_context, target_context, library, *rest):
+            library = _Library(target_context.codegen(), "kernel")
+            library.enable_object_caching()
+            super().__init__(typing_context, target_context, library, *rest)
 
 
 def jit(function=None, *, parallel=False, inline=False, entry=False):
@@ -39,6 +62,8 @@ def jit(function=None, *, parallel=False, inline=False, entry=False):
     if not enabled:
         return function
     options = {**_OPTIONS, "parallel": parallel, "forceinline": inline, "no_cpython_wrapper": not entry}
+    if entry:
+        options["pipeline_class"] = _SelfContained
     compiled = numba.njit(no_cfunc_wrapper=True, **options)(function)
     if entry:
         with contextlib.suppress(RuntimeError):  # no folder is writable: the source's, the user's, or NUMBA_CACHE_DIR

@@ -7,12 +7,12 @@ from minigrad.ops.shape import expand_dims, reshape, squeeze, swapaxes
 
 
 def _matmul_rule(z, x, y):
-    # A vector x acts as a row and a vector y as a column, whose extra axis NumPy drops from z.
+    # A vector x acts as a row, whose axis the engine sums away, and y as a column: NumPy drops these axes from z.
     def to_x(g):
         if y.ndim == 1:
             return expand_dims(g, -1) * y
         if x.ndim == 1:
-            return squeeze(expand_dims(g, -2) @ swapaxes(y, -1, -2), -2)
+            return expand_dims(g, -2) @ swapaxes(y, -1, -2)
         return g @ swapaxes(y, -1, -2)
 
     def to_y(g):

@@ -221,6 +221,7 @@ def test_lists_have_a_line_each_with_options(command, some, capsys):
         (["train", "mnist", "--out", "x", "--hidden", "many"], "'hidden' takes a whole number"),
         (["train", "mnist", "--out", "x", "--steps", "0"], "--steps.*at least 1"),
         (["train", "mnist", "--out", "x", "--meta-lr", "-1"], "--meta-lr.*positive"),
+        (["train", "mnist", "--out", "x", "--meta-lr", "fast"], "--meta-lr.*positive"),
         (["train", "mnist", "--out", "x", "--decay", "2"], "--decay.*at most 1"),
         (["train", "mnist", "--out", "x", "--seed", "-1"], "--seed.*at least 0"),
         (["train", "mnist", "--out", "x", "--optimizer", "adma"], "no optimizer 'adma'.*adam"),

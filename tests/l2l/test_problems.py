@@ -1,5 +1,9 @@
 """Optimizees: their values, their randomness and their gradients."""
 
+import functools
+import http.server
+import threading
+
 import numpy as np
 import pytest
 
@@ -130,6 +134,38 @@ def test_without_network_the_embedded_digits_are_used(monkeypatch):
 def test_download_is_used_where_there_is_one(monkeypatch, digits_folder):
     monkeypatch.setattr(data, "_fetch", lambda name: digits_folder / "mnist" / name)
     assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def mirror(monkeypatch, tmp_path, digits_folder):
+    """The small digits on a server of this machine, with their checksums, and a cache of our own."""
+    handler = functools.partial(Quiet, directory=digits_folder / "mnist")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(data.pooch, "os_cache", lambda name: tmp_path)
+    for name in data.SHA256:
+        monkeypatch.setitem(data.SHA256, name, data.pooch.file_hash(digits_folder / "mnist" / name))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setattr(data, "MIRROR", f"http://127.0.0.1:{server.server_port}/")
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
+
+
+def test_download_is_kept_for_the_next_time(mirror, monkeypatch):
+    assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+    monkeypatch.setattr(data, "MIRROR", "http://127.0.0.1:9/")
+    assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+
+
+@pytest.mark.usefixtures("mirror")
+def test_download_with_another_checksum_is_not_used(monkeypatch):
+    monkeypatch.setitem(data.SHA256, "t10k-labels-idx1-ubyte.gz", "0" * 64)
+    assert data._mnist.__wrapped__(None).source == "MNIST, 5,000 embedded digits"
 
 
 def test_l2l_data_that_is_no_folder_is_an_error(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import l2l
+from l2l.__main__ import main
 from l2l.errors import L2LError
 from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings, workshop
 from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
@@ -57,6 +58,15 @@ def test_experiment_leaves_its_figure_table_and_numbers(name, tiny, tmp_path, ca
     assert (tmp_path / name / "figure.png").read_bytes().startswith(b"\x89PNG")
     table = (tmp_path / name / "table.md").read_text()
     assert all(claim in table for claim, _ in outcome.claims)
+
+
+def test_command_prints_the_table_and_which_claims_hold(tiny, tmp_path, capsys):
+    assert main(["reproduce", "quadratic", "--out", str(tmp_path / "quadratic")]) == 0
+    printed = capsys.readouterr().out
+    assert "| --- |" in printed
+    assert "holds: loss at step 5 at most 1000000000.0" in printed
+    assert "MISSED: " in printed
+    assert f"are in {tmp_path / 'quadratic'}/" in printed
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

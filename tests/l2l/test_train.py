@@ -316,6 +316,19 @@ def test_losses_are_reported_per_function():
     assert sums == pytest.approx([10.0, 10.0], rel=0.3)
 
 
+def test_races_take_at_least_a_step_and_a_run():
+    entries = {"a": (make_optimizer("sgd", learning_rate=0.1), {})}
+    with pytest.raises(L2LError, match="at least 1, not 0 and 20"):
+        l2l.compare(Simple(), entries, steps=0)
+    with pytest.raises(L2LError, match="at least 1, not 100 and 0"):
+        l2l.compare(Simple(), entries, repeats=0)
+
+
+def test_clipped_meta_steps_are_told():
+    training = l2l.train(Simple(), LSTM(hidden=(3,)), clip=1e-9, **SMALL)
+    assert list(report.exceptions(training)) == ["the meta-gradient was clipped in 8 of 8 meta-steps"]
+
+
 def test_diverging_entry_is_a_result_beside_the_others():
     rates = {"good": 0.1, "wild": 1e20}
     rules = {name: make_optimizer("sgd", learning_rate=rate) for name, rate in rates.items()}

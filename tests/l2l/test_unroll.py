@@ -105,6 +105,15 @@ def test_exact_and_first_order_meta_gradients_differ():
     assert np.linalg.norm(exact - first) > 1e-3 * np.linalg.norm(exact)
 
 
+def test_second_derivatives_are_taken_only_where_they_are_asked_for():
+    optimizer, phi = small_lstm()
+    task = quadratic_task()
+    state = optimizer.init_state(task.theta)
+    unasked = mg.grad(lambda phi: unroll(optimizer, phi, task, task.theta, state, WEIGHTS)[0])(phi)
+    first = mg.grad(meta_loss_of(optimizer, task, second_derivatives=False))(phi)
+    np.testing.assert_array_equal(mg.tree.ravel(unasked)[0], mg.tree.ravel(first)[0])
+
+
 def test_exact_meta_gradient_of_a_network_on_fixed_images():
     rng = np.random.default_rng(0)
     task = MNIST(hidden=2, batch=3).sample(rng)
@@ -152,6 +161,20 @@ def test_losses_are_those_before_each_update():
         x = x - 0.01 * gradient
     np.testing.assert_allclose(theta, x, rtol=1e-12)
     assert total == pytest.approx(np.dot(WEIGHTS, losses))
+
+
+def test_losses_are_plain_numbers_even_where_they_depend_on_phi():
+    optimizer, phi = small_lstm()
+    task = quadratic_task()
+    seen = []
+
+    def meta_loss(phi):
+        total, _, _, losses = unroll(optimizer, phi, task, task.theta, optimizer.init_state(task.theta), WEIGHTS, True)
+        seen.extend(losses)
+        return total
+
+    mg.grad(meta_loss)(phi)
+    assert {type(loss) for loss in seen} == {np.float64}
 
 
 @pytest.mark.parametrize(("second_derivatives", "kind"), [(False, np.ndarray), (True, mg.Var)])

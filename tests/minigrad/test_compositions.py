@@ -21,6 +21,7 @@ COMPOSITIONS = {
     "moveaxis": (lambda x: mg.moveaxis(x, 0, -1), lambda x: np.moveaxis(x, 0, -1), (X,)),
     "swapaxes": (lambda x: mg.swapaxes(x, 0, -1), lambda x: np.swapaxes(x, 0, -1), (X,)),
     "take": (lambda x: mg.take(x, [[1, 0], [2, 2]], 1), lambda x: np.take(x, [[1, 0], [2, 2]], 1), (X,)),
+    "take last": (lambda x: mg.take(x, [1, 1, 0], -1), lambda x: np.take(x, [1, 1, 0], -1), (X,)),
     "take flat": (lambda x: mg.take(x, [3, 3, 0]), lambda x: np.take(x, [3, 3, 0]), (X,)),
     "take_along_axis": (
         lambda x: mg.take_along_axis(x, I, 1),
@@ -29,8 +30,11 @@ COMPOSITIONS = {
     ),
     "ravel": (mg.ravel, np.ravel, (X,)),
     "dot": (mg.dot, np.dot, (X[0], Y[0].T)),
-    "dot scalar": (mg.dot, np.dot, (np.float64(3.0), X)),
-    "outer": (mg.outer, np.outer, (X[0], Y[0, 0])),
+    "dot of vectors": (mg.dot, np.dot, (X[0, 0], Y[0, 0])),
+    "dot of a matrix and a vector": (mg.dot, np.dot, (X[0], Y[0, 0])),
+    "dot of a number": (mg.dot, np.dot, (np.float64(3.0), X)),
+    "dot with a number": (mg.dot, np.dot, (X, np.float64(3.0))),
+    "outer": (mg.outer, np.outer, (X[0], Y[0])),
 }
 
 
@@ -41,14 +45,25 @@ def test_composition_equals_numpy_and_has_two_derivatives(name):
     mg.check_gradients(ours, *args)
 
 
+@pytest.mark.parametrize("destination", [-3, -2, -1, 0, 1, 2])
+@pytest.mark.parametrize("source", [-3, -2, -1, 0, 1, 2])
+def test_moveaxis_takes_every_pair_of_axes(source, destination):
+    np.testing.assert_array_equal(mg.moveaxis(X, source, destination), np.moveaxis(X, source, destination))
+    mg.check_gradients(lambda x: mg.moveaxis(x, source, destination), X, order=1)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: mg.split(X, 3, -1), "length 4 cannot be split into 3"),
         (lambda: mg.squeeze(X, 0), r"length 1.*\(2, 3, 4\)"),
         (lambda: mg.dot(X, Y), r"\(2, 3, 4\).*matmul"),
+        (lambda: mg.dot(X, Y[0, 0]), r"\(2, 3, 4\) and \(4,\): use matmul"),
+        (lambda: mg.dot(X[0, 0], Y), r"\(4,\) and \(2, 3, 4\): use matmul"),
         (lambda: mg.cross_entropy(X, np.zeros(2, int)), r"\(2, 3, 4\).*\(2,\)"),
         (lambda: mg.matmul(X, Y), r"\(2, 3, 4\) and \(2, 3, 4\)"),
+        (lambda: mg.matmul(X[0, :1], Y[0, :1]), r"\(1, 4\) and \(1, 4\)"),
+        (lambda: mg.matmul(X[0, :, :1], Y[0, :2]), r"\(3, 1\) and \(2, 4\)"),
         (lambda: mg.add(X, Y[:, :2]), r"\(2,3,4\) \(2,2,4\)"),
     ],
 )

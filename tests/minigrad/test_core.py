@@ -30,6 +30,16 @@ def test_inner_derivative_does_not_see_the_outer_variable():
     assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
 
 
+@pytest.mark.parametrize("product", [lambda a, b: a * b, lambda a, b: b * a])
+def test_of_two_arguments_one_may_depend_on_the_outer_variable_alone(product):
+    assert mg.grad(lambda x: mg.grad(lambda y: product(y * x, y * 2.0))(3.0))(1.0) == 12.0
+
+
+@pytest.mark.parametrize("join", [lambda x, y: [x, y * y], lambda x, y: [y * y, x]])
+def test_of_several_arguments_the_youngest_tape_watches(join):
+    assert mg.grad(lambda x: x * mg.grad(lambda y: mg.sum(mg.stack(join(x, y))))(1.0))(1.0) == 2.0
+
+
 def test_value_and_grad_returns_both():
     value, gradient = mg.value_and_grad(lambda x: mg.sum(mg.square(x)))(np.array([1.0, 2.0]))
     assert value == 5.0
@@ -128,6 +138,12 @@ def test_var_has_the_methods_of_an_array():
     np.testing.assert_array_equal(gradient, [[4.0, 1.0, 1.0], [3.0, 1.0, 2.0]])
 
 
+def test_var_is_true_where_its_value_is_and_shows_it():
+    seen = []
+    mg.grad(lambda x: (seen.append((bool(x), bool(x * 0.0), repr(x))), x)[1])(np.float64(2.5))
+    assert seen == [(True, False, f"Var({np.asarray(2.5)!r})")]
+
+
 def test_comparisons_look_at_plain_values():
     def f(x):
         assert (x > 1.0).tolist() == [False, True]
@@ -149,6 +165,7 @@ def test_stop_gradient_takes_trees():
     def f(x):
         stopped = mg.stop_gradient({"a": [x, x * 2.0]})
         assert stopped == {"a": [3.0, 6.0]}
+        assert [type(leaf) for leaf in stopped["a"]] == [np.ndarray, np.float64]
         return x
 
     mg.grad(f)(3.0)

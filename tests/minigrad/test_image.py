@@ -104,16 +104,26 @@ def test_conv2d_names_the_shapes_it_cannot_use():
         mg.conv2d(x, w)
     with pytest.raises(ValueError, match=r"\(3, 5, 5\) and \(4, 2, 3, 3\)"):
         mg.conv2d(x[0], w)
+    with pytest.raises(ValueError, match=r"\(3, 2, 5\) and \(4, 2, 3, 3\)"):
+        mg.conv2d(x[0, :, :2], w)
+    with pytest.raises(ValueError, match=r"\(2, 2, 5, 5\) and \(4, 2, 3\)"):
+        mg.conv2d(x[:, :2], w[..., 0])
     with pytest.raises(ValueError, match=r"\(5,\) for weights \(4, 2, 3, 3\)"):
         mg.conv2d(x[:, :2], w, bias)
     with pytest.raises(ValueError, match=r"\(3, 3\) does not fit .* \(2, 5\).*\(2, 2, 2, 5\), \(4, 2, 3, 3\)"):
         mg.conv2d(x[:, :2, :2], w)
+    with pytest.raises(ValueError, match=r"\(0, 3\) does not fit"):
+        mg.conv2d(x[:, :2], w[:, :, :0])
     with pytest.raises(ValueError, match="stride"):
         mg.conv2d(x[:, :2], w, stride=0)
     with pytest.raises(ValueError, match="padding"):
         mg.conv2d(x[:, :2], w, padding=-1)
     with pytest.raises(ValueError, match='"same" needs stride 1'):
         mg.conv2d(x[:, :2], w, stride=2, padding="same")
+    with pytest.raises(ValueError, match=r"stride is an int or a pair .* got \(1, 1, 1\)"):
+        mg.conv2d(x[:, :2], w, stride=(1, 1, 1))
+    with pytest.raises(ValueError, match=r"\(2, 3, 5, 5\) to \(3, 3\).*\(2, 4, 2, 2\)"):
+        mg.primitives["conv2d_weights"](x, normal((2, 4, 2, 2))[0], (3, 3))
     with pytest.raises(ValueError, match=r"\(6, 5\) to \(4, 3\).*\(2, 4, 3, 3\)"):
         mg.conv2d_transpose(normal((2, 4, 3, 3))[0], w, (6, 5))
 
@@ -181,6 +191,8 @@ def test_pooling_needs_images_that_hold_the_window():
     for pool in (mg.max_pool2d, mg.avg_pool2d):
         with pytest.raises(ValueError, match=r"window \(3, 2\), got \(1, 1, 2, 5\)"):
             pool(np.zeros((1, 1, 2, 5)), (3, 2))
+        with pytest.raises(ValueError, match=r"window \(2, 0\)"):
+            pool(np.zeros((1, 1, 4, 4)), (2, 0))
         with pytest.raises(ValueError, match=r"got \(4, 4\)"):
             pool(np.zeros((4, 4)), 2)
 

@@ -9,7 +9,8 @@ import numba
 import numpy as np
 import pytest
 
-from minigrad.kernels import _jit, lstm
+import minigrad as mg
+from minigrad.kernels import _jit, activation, convolution, lstm, normalization, pooling
 
 ROOT = Path(__file__).parents[2]
 SIZES = [0, 1, 127, 128, 129, 255, 256, 257, 300]
@@ -38,6 +39,13 @@ def assert_close(found, expected, tolerance):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1.0, np.abs(expected).max(initial=0)))
 
 
+def uncompiled(monkeypatch, *modules):
+    """Let the kernels of these modules run as the Python they are written in."""
+    for module in modules:
+        for name, function in vars(module).copy().items():
+            monkeypatch.setattr(module, name, getattr(function, "py_func", function))
+
+
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 
 
@@ -56,15 +64,37 @@ def test_compiled_is_the_numpy_reference(P, dtype):
 @pytest.mark.parametrize("hidden", [(2,), (3, 2), (2, 4, 1)])
 @pytest.mark.parametrize("P", [0, 1, 9])
 def test_the_python_source_is_the_numpy_reference(P, hidden, dtype, monkeypatch):
-    for name, function in vars(lstm).copy().items():
-        if hasattr(function, "py_func"):
-            monkeypatch.setattr(lstm, name, function.py_func)
+    uncompiled(monkeypatch, lstm)
+    monkeypatch.setattr(lstm, "TILE", 4)  # so that nine coordinates make several chunks
     monkeypatch.setattr(lstm, "tanh", _jit.by_precision(lstm._single, lstm._double))
     arguments, cotangents = operands(P, dtype, hidden, inputs=3)
     new = lstm.forward(*arguments)
     assert_close(new, lstm.forward_reference(*arguments), TOLERANCE[dtype])
     further = (*arguments, new[1], *cotangents, True)
     assert_close(lstm.backward(*further), lstm.backward_reference(*further), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("small", [0, 10**9])
+def test_the_python_source_of_the_image_kernels_is_the_numpy_reference(small, monkeypatch):
+    rng = np.random.default_rng(0)
+    arguments = [rng.normal(size=shape) for shape in ((3, 3, 6, 5), (5, 3, 3, 3), (5,))]
+    kernels = activation, convolution, normalization, pooling
+
+    def gradient():
+        def f(arguments):
+            x, weights, bias = arguments
+            y = mg.relu(mg.conv2d(x, weights, bias, padding="same"))
+            return mg.sum(mg.sin(mg.max_pool2d(mg.batch_norm(y, bias, bias), 2)))
+
+        return mg.tree.ravel(mg.grad(f)(arguments))[0]
+
+    uncompiled(monkeypatch, *kernels)
+    for module in kernels:
+        monkeypatch.setattr(module, "SMALL", small)
+    found = gradient()
+    for module in kernels:
+        monkeypatch.setattr(module, "enabled", False)
+    np.testing.assert_allclose(found, gradient(), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -108,6 +138,7 @@ def quotients(x, y):
         y[k] = p / q
 
 
+@pytest.mark.skipif(not _jit.enabled, reason="35 million numbers, one at a time in Python, take minutes")
 def test_the_error_of_tanh_over_the_whole_float32_range():
     bits = np.arange(0, 0x7F800000, 61, dtype=np.uint32)  # every 61st positive number, subnormal to largest
     worst = 0.0
@@ -174,11 +205,24 @@ print("numba" in sys.modules)
     assert python(code, MINIGRAD_NUMBA="0").strip() == "False"
 
 
+KERNEL = """
+from minigrad.kernels._jit import jit, prefetch, wide_vectors
+
+@jit(entry=True)
+def double(x):
+    wide_vectors()
+    prefetch(x)
+    return x[0] + x[0]
+"""
+
+
 def test_a_kernel_compiles_where_no_folder_is_writable(tmp_path):
     (tmp_path / "file").touch()
     source = tmp_path / "kernel.py"
-    source.write_text("from minigrad.kernels._jit import jit\n@jit(entry=True)\ndef double(x):\n    return x + x\n")
+    source.write_text(KERNEL)
     # Below a file no folder can be made, whoever runs this.
     nowhere = str(tmp_path / "file" / "cache")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import kernel; print(kernel.double(21.0))"
-    assert python(code, NUMBA_CACHE_DIR=nowhere).strip() == "42.0"
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import numpy, kernel; print(kernel.double(numpy.ones(1)))"
+    )
+    assert python(code, NUMBA_CACHE_DIR=nowhere).strip() == "2.0"

@@ -1,0 +1,23 @@
+"""Mistakes planted in the source: see mutation.py."""
+
+import pytest
+
+from tests import mutation
+
+
+def test_mistakes_in_the_source_are_noticed():
+    # A change of the source may bring in others; among all mistakes are a few that no test can notice.
+    results = [(mutant, outcome) for mutant, outcome, _ in mutation.run(mutation.sample(10, seed=1))]
+    survivors = [mutant[:4] for mutant, outcome in results if outcome == "survived"]
+    print(f"mistakes planted: {len(results)}, noticed: {len(results) - len(survivors)}")
+    assert len(survivors) <= 2, survivors
+
+
+def test_a_mistake_that_changes_nothing_is_said_to_survive(tmp_path):
+    mutation.copy_of_the_tree(tmp_path)
+    assert mutation.run_tests(tmp_path, ["tests/minigrad/test_layers.py"]) == ("survived", "")
+
+
+@pytest.mark.slow
+def test_nineteen_mistakes_of_twenty_are_noticed():
+    assert mutation.main() <= 0.05
