@@ -34,8 +34,7 @@ def train(problem, optimizer, *, phi=None, resume=None, report=None, **settings)
 
     resume: a Training, such as report was given, to go on from with its own settings, on the same problem with the same
     optimizer. What comes out is, bit for bit, what would have come out at once: an episode depends on nothing else, for
-    its task is drawn by seed and number. (But a process that compiles the LSTM's kernels may round otherwise than one
-    that finds them in the cache on disk.)
+    its task is drawn by seed and number.
 
     Where the meta-loss or its gradient is not finite, that meta-step is skipped, the rest of the episode is dropped,
     and the next one goes on from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row, or
