@@ -1,5 +1,13 @@
 """Learning to learn by gradient descent by gradient descent (Andrychowicz et al. 2016), built on minigrad."""
 
+import os
+import signal
+import sys
+
+if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # `python -m l2l` loads libraries for a second or two before its main can meet a Ctrl-C.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 from l2l import doctor
 from l2l.checkpoint import load, save
 from l2l.evaluate import compare

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -380,4 +381,6 @@ def _add_common(command):
 if __name__ == "__main__":
     if sys.stdout:
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are not text
+    if callable(signal.getsignal(signal.SIGINT)):  # unless it is ignored, as in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which raises KeyboardInterrupt
     sys.exit(main())
