@@ -18,6 +18,7 @@ from l2l.errors import L2LError
 
 MOST = 2**30  # bytes of a file, packed and unpacked: far more than any φ here, and what a small machine can hold
 MOST_HEADER = 2**26  # of these: JSON grows twentyfold when it is read; this is the history of 300,000 episodes
+MOST_NESTED = 50  # lists and dicts of the header inside one another: whatever shows or writes it goes down into each
 UNCHECKED = "l2l-optimizer-1"  # the format from before there were checksums
 
 
@@ -33,8 +34,10 @@ def write(path, header, arrays):
     """
     try:
         text = json.dumps(header)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise L2LError(f"{path}: notes must be what JSON can hold ({error})") from None
+    if _deep(header):
+        raise L2LError(f"{path}: notes must not be nested more than {MOST_NESTED} deep")
     arrays = {"header": np.array(text.encode()), **{k: np.asarray(a) for k, a in arrays.items()}}
     if _too_large({name: array.nbytes for name, array in arrays.items()}):
         raise L2LError(f"{path} would hold more than {MOST >> 20} MiB: take a smaller optimizer, or fewer episodes")
@@ -57,6 +60,8 @@ def read(path, *formats):
             if checksum is not None and checksum.item() != _checksum(arrays).encode():
                 raise Damaged("wrong checksum")
             header = json.loads(arrays.pop("header").item())
+        if _deep(header):
+            raise Damaged("nested too deep")
         if header["format"] not in formats or (checksum is None and header["format"] != UNCHECKED):
             raise Damaged("unknown format")
     except Damaged:
@@ -92,6 +97,17 @@ def _array(content):
         raise Damaged("an array that does not fit its bytes")
     order = "F" if fortran_order else "C"
     return np.ndarray(shape, dtype, content, file.tell(), order=order).copy("K")  # writable, unlike bytes
+
+
+def _deep(header):
+    level = [header]
+    for _ in range(MOST_NESTED):
+        level = [inner for item in level if isinstance(item, (dict, list, tuple)) for inner in _items(item)]
+    return bool(level)
+
+
+def _items(container):
+    return container.values() if isinstance(container, dict) else container
 
 
 def _too_large(sizes):

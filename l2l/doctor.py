@@ -61,6 +61,10 @@ def diagnose(training, results=None):
     return Diagnosis(course.summary(), findings + list(_edges(results or {})))
 
 
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading and judging a file raises that is not what it should be."""
+
+
 def read(directory):
     """The pair (training, results) that `diagnose` takes, from log.json and, where there is one, results.json.
 
@@ -73,13 +77,13 @@ def read(directory):
         log = json.loads(path.read_text(encoding="utf-8"))
         training = Training(None, untrained=log["untrained"], history=log["history"])
         if any("validation" in record for record in training.history):
-            _Course(training).summary()  # fails where something is missing
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            diagnose(training)  # fails where something is missing
+    except _DAMAGE:
         raise L2LError(f"{path} is damaged, or not the log of a meta-training by this version: train again") from None
     try:
         results = json.loads(other.read_text(encoding="utf-8")) if other.is_file() else None
         list(_edges(results or {}))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except _DAMAGE:
         raise L2LError(f"{other} is damaged, or not what `python -m l2l compare --json` writes: remove it") from None
     return training, results
 

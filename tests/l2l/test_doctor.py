@@ -14,6 +14,7 @@ from l2l.errors import L2LError
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import MNIST, Quadratic, Simple, Task
 from l2l.train import Training
+from tests.l2l.test_archive import with_another_value
 
 BRIEF = {"episodes": 20, "steps": 20, "unroll_length": 10, "validate_every": 2}
 QUADRATIC = Quadratic(dimension=4, functions=16)
@@ -232,6 +233,7 @@ def test_baseline_at_the_edge_of_its_grid_is_named(run):
         ("log.json", '{"untrained": 3, "history": [{"validation": 2}]}'),
         ("log.json", '{"untrained": {"validation": 2.0}, "history": [{"validation": 2.0, "episode": 5}]}'),
         ("log.json", "\udcff"),
+        ("log.json", "[" * 100_000),
         ("results.json", "[]x"),
         ("results.json", '{"optimizers": {"sgd": 3}}'),
         ("results.json", "[3]"),
@@ -247,6 +249,20 @@ def test_missing_damaged_or_foreign_files_are_one_line_that_names_the_fix(run, n
     assert line.startswith("l2l: ")
     assert name in line
     assert any(fix in line for fix in ("train again", "--out DIR", "remove it"))
+
+
+@pytest.mark.parametrize("name", ["log.json", "results.json"])
+def test_file_with_any_other_value_in_it_is_judged_or_refused(run, name):
+    raced = l2l.compare(Simple(), {"sgd": (make_optimizer("sgd"), None)}, steps=3, repeats=1)
+    (run / "results.json").write_text(json.dumps({"optimizers": evaluate.summary(raced)}))
+    sound, refused = json.loads((run / name).read_text()), 0
+    for seed in range(300):
+        (run / name).write_text(json.dumps(with_another_value(np.random.default_rng(seed), sound)))
+        try:
+            str(doctor.diagnose(*doctor.read(run)))
+        except L2LError:
+            refused += 1
+    assert 0 < refused < 300
 
 
 def test_training_without_a_validation_is_not_judged():
