@@ -262,7 +262,7 @@ def trace(f, x):
 
     def pullback(cotangent, again=True):
         if type(cotangent) is not Var:
-            cotangent = np.asarray(cotangent).astype(value.dtype, casting="same_kind", copy=False)
+            cotangent = structure.numbers(cotangent, "a cotangent").astype(value.dtype, copy=False)
         if cotangent.shape != value.shape:
             raise ValueError(f"the cotangent has shape {cotangent.shape}, f's output has shape {value.shape}")
         edges = tape.edges.copy() if again else tape.edges  # emptied on the way, which frees the forward pass

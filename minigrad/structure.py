@@ -3,6 +3,8 @@
 `minigrad.tree` is the public face of this; it adds `ravel`, which needs primitives, while core.py needs `flatten`.
 """
 
+import numpy as np
+
 
 def flatten(tree):
     """The leaves of tree in order, and the function that rebuilds the structure from as many leaves.
@@ -40,6 +42,18 @@ def check_float(x, what):
     kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
     if getattr(kind, "kind", kind) not in ("f", "float"):
         raise TypeError(f"only floats can be differentiated, {what} {kind}: make it a float array, with astype(float)")
+
+
+def numbers(x, what):
+    """x as an array. Raises TypeError, with what as its beginning, where that would hold anything but real numbers."""
+    try:
+        array = np.asarray(x)
+    except ValueError:  # lists in it differ in length
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise TypeError(f"{what} holds real numbers, not {kind}: make it a float array")
+    return array
 
 
 def map(f, tree):

@@ -53,10 +53,10 @@ def matching(v, x):
     shapes = [[np.shape(leaf) for leaf in tree.flatten(t)[0]] for t in (v, x)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"v must have the shapes of x, {shapes[1]}, not {shapes[0]}")
-    vector = tree.ravel(v)[0]
-    if vector.dtype.kind not in "biuf":
-        raise TypeError(f"v must hold numbers like x, not {vector.dtype}")
-    return vector
+    for leaf in tree.flatten(v)[0]:
+        if type(leaf) is not Var:
+            structure.numbers(leaf, "v")
+    return tree.ravel(v)[0]
 
 
 def jacobian(f):
@@ -107,9 +107,10 @@ def known_gradient(value, x, g):
 
     The tape keeps g and nothing of how value was computed. Where g is a Var, c · g is differentiable through it,
     so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant. Raises
-    ValueError where g has another shape than x.
+    ValueError where g has another shape than x, TypeError where value or g holds no numbers.
     """
     structure.check_float(value, "value is")
+    g = g if type(g) is Var else structure.numbers(g, "g")
     if np.shape(g) != np.shape(x):
         raise ValueError(f"g must have the shape of x, {np.shape(x)}, not {np.shape(g)}")
     return _attach(stop_gradient(value), x, g)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minigrad import structure
 from minigrad.ops.shape import concatenate, reshape
 from minigrad.structure import flatten, map
 
@@ -14,7 +15,8 @@ def ravel(tree):
     """All leaves of tree as one vector, and the function that cuts such a vector back into the tree.
 
     Both directions are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype
-    of the vector that it is given. Raises ValueError where that vector has another length.
+    of the vector that it is given. Raises TypeError where the leaves have no common dtype or that vector holds no
+    numbers, and ValueError where it has another length.
     """
     leaves, rebuild = flatten(tree)
     leaves = [leaf if hasattr(leaf, "shape") else np.asarray(leaf) for leaf in leaves]
@@ -23,8 +25,10 @@ def ravel(tree):
     total = ends[-1] if ends else 0
 
     def unravel(vector):
-        if np.shape(vector) != (total,):
-            raise ValueError(f"this tree is a vector of shape ({total},), not {np.shape(vector)}")
+        if not hasattr(vector, "shape"):
+            vector = structure.numbers(vector, "the vector of a tree")
+        if vector.shape != (total,):
+            raise ValueError(f"this tree is a vector of shape ({total},), not {vector.shape}")
         starts = [0, *ends]
         pieces = [vector[a:b] for a, b in zip(starts, ends, strict=False)]
         return rebuild([reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])

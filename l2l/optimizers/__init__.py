@@ -60,9 +60,9 @@ def make_optimizer(name, preset=None, **settings):
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
-    if preset is not None and name in list(OPTIMIZERS):
+    if preset is not None and isinstance(name, str) and name in OPTIMIZERS:
         presets = getattr(OPTIMIZERS[name], "presets", {})
-        if preset not in list(presets):
+        if not isinstance(preset, str) or preset not in presets:
             raise L2LError(f"optimizer {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
         settings = {**presets[preset], **settings}
     return build("optimizer", OPTIMIZERS, name, settings)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minigrad import structure
 from minigrad.core import primitive
 from minigrad.ops.elementwise import exp
 from minigrad.ops.reduce import sum
@@ -41,16 +42,18 @@ def cross_entropy(logits, labels, /):
 
     VJP: g·(softmax(logits) − one_hot(labels))/n; not differentiated.
 
-    Raises ValueError where the shapes do not fit or a label is no class, TypeError where labels are not integers.
+    Raises ValueError where the shapes do not fit or a label is no class, TypeError where logits are no numbers or
+    labels no integers.
     """
-    if np.ndim(logits) != 2 or np.shape(labels) != np.shape(logits)[:1]:
-        raise ValueError(
-            f"cross_entropy takes logits (n, classes) and labels (n,), got {np.shape(logits)} and {np.shape(labels)}"
-        )
+    logits = structure.numbers(logits, "logits of cross_entropy")
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
         kind = getattr(labels, "dtype", type(labels).__name__)
         raise TypeError(f"cross_entropy takes an array of integer labels, not {kind}: pass np.asarray(labels, int)")
-    classes = np.shape(logits)[1]
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"cross_entropy takes logits (n, classes) and labels (n,), got {logits.shape} and {labels.shape}"
+        )
+    classes = logits.shape[1]
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"the labels of {classes} classes are 0 to {classes - 1}, these are not")
     log_p = np.take_along_axis(log_softmax(logits), labels[:, None], axis=1)

@@ -1,5 +1,7 @@
 """Wrong values wherever one can enter: each ends in a TypeError or ValueError that names it, or in a result."""
 
+import re
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -15,10 +17,11 @@ LEAVES = st.one_of(
     ARRAYS, NUMBERS, st.none(), st.text(max_size=2), st.binary(max_size=2), st.just(len), st.builds(object)
 )
 KEYS = st.sampled_from(["a", "", 1, None])
-ANYTHING = st.recursive(
+TREES = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner, max_size=2),
 )
+ANYTHING = LEAVES | TREES  # of which few are leaves
 
 X = np.array([0.5, 1.0, 2.0])
 
@@ -29,6 +32,10 @@ def square(x):
 
 def total(x):
     return mg.sum(mg.tree.ravel(x)[0])
+
+
+def total_of_floats(x):
+    return total([leaf for leaf in mg.tree.flatten(x)[0] if isinstance(leaf, mg.Var)])
 
 
 CALLS = {
@@ -51,7 +58,7 @@ CALLS = {
     "fisher_product, logits": lambda any: mg.fisher_product(lambda x: any, X, X),
     "empirical_fisher_product, v": lambda any: mg.empirical_fisher_product(square, X, any),
     "empirical_fisher_product, losses": lambda any: mg.empirical_fisher_product(lambda x: any, X, X),
-    "check_gradients, x": lambda any: mg.check_gradients(total, any),
+    "check_gradients, x": lambda any: mg.check_gradients(total_of_floats, any),
     "check_gradients, value": lambda any: mg.check_gradients(lambda x: any, X),
     "known_gradient, value": lambda any: mg.grad(lambda x: mg.known_gradient(any, x, X))(X),
     "known_gradient, g": lambda any: mg.grad(lambda x: mg.known_gradient(1.0, x, any))(X),
@@ -64,15 +71,37 @@ CALLS = {
 }
 
 
+TREE = "part of a tree|keys of a tree"
+RESULT = "f returned|grad needs a scalar|f returns a pair"
+V = f"v must|v holds|{TREE}"
+NAMED = {
+    "x": f"this argument is|x must|nothing to differentiate|{TREE}",
+    "v": V,
+    "x and v": f"this argument is|{V}",
+    "value": f"{RESULT}|value is",
+    "value of a pair": RESULT,
+    "pair": RESULT,
+    "logits": f"{RESULT}|logits|the labels of",
+    "losses": f"{RESULT}|losses must",
+    "g": "g must|g holds",
+    "unravel": "vector of",
+    "tree.flatten": TREE,
+    "tree.map": TREE,
+    "tree.ravel": f"{TREE}|DType",
+}
+"""How a message speaks of an argument, where that is not its name."""
+
+
 def check(name, value):
-    message = ""
+    argument, message = name.rpartition(", ")[2], None
     try:
         with np.errstate(all="ignore"):  # of the values' own arithmetic
             CALLS[name](value)
-    except (TypeError, ValueError, mg.GradientError) as error:
+    except mg.GradientError:  # the gradients at infinity, say, are not the finite differences
+        assert name.startswith("check_gradients")
+    except (TypeError, ValueError) as error:
         message = str(error)
-    for inside in ("has no attribute", "unpack", "broadcast"):
-        assert inside not in message
+    assert message is None or re.search(NAMED.get(argument, argument), message), message
 
 
 @pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.slow)])
@@ -97,9 +126,9 @@ def test_hessian_is_not_multiplied_by_a_vector_of_another_shape(v):
         mg.hvp(total, X, v) if not isinstance(v, list) else mg.hvp(total, X, [*v, X])
 
 
-@pytest.mark.parametrize("cotangent", [None, "1", 1j, object()], ids=repr)
+@pytest.mark.parametrize("cotangent", [None, "1", 1j, object(), [1.0, [2.0]]], ids=repr)
 def test_cotangent_that_is_no_number_is_refused(cotangent):
-    with pytest.raises(TypeError, match="Cannot cast"):
+    with pytest.raises(TypeError, match="a cotangent holds real numbers, not .*: make it a float array"):
         mg.vjp(total, X)[1](cotangent)
 
 
