@@ -1,5 +1,6 @@
 """What is installed, and from which versions of other libraries on."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -22,6 +23,28 @@ def test_oldest_versions_that_are_tested_are_the_lower_bounds():
     assert bounds
     assert {relation for relation, _ in bounds.values()} == {">="}
     assert {name: pins.get(name) for name in bounds} == {name: ("==", version) for name, (_, version) in bounds.items()}
+
+
+RUNS_CODE = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "yaml", "runpy", "ctypes"}
+RUNS_CODE |= {"eval", "exec", "compile", "__import__", "np.load", "numpy.load", "os.system", "importlib.import_module"}
+
+
+def names_in(tree):
+    """What a module imports, without what is inside it, and what it calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def test_nothing_that_is_loaded_can_run_code():
+    modules = [path for package in ("minigrad", "l2l") for path in (ROOT / package).rglob("*.py")]
+    assert len(modules) > 40
+    found = {str(path): RUNS_CODE & {*names_in(ast.parse(path.read_text()))} for path in modules}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_wheel_holds_every_module_and_every_data_file(tmp_path):

@@ -72,6 +72,13 @@ def test_links_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", ["README.md", "lessons/README.md"])
+def test_jupyter_is_started_with_its_token_left_on(page):
+    text = (ROOT / page).read_text()
+    assert re.findall(r"^ +(.*jupyter.*)", text, re.MULTILINE) == [".venv/bin/jupyter lab"]
+    assert "token" in text
+
+
 def test_tour_of_the_engine_runs_as_printed(monkeypatch):
     monkeypatch.setattr(mg.core, "primitives", {})  # its example of a primitive is one that exists
     for code in re.findall(r"```python\n(.*?)```", (ROOT / "minigrad/README.md").read_text(), re.DOTALL):

@@ -2,7 +2,13 @@
 
 import functools
 import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +18,8 @@ from l2l import data
 from l2l.errors import DataError, L2LError
 from l2l.problems import MNIST, PROBLEMS, Quadratic, draw_task, make_problem
 from tests.conftest import write_digits, write_idx
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -140,6 +148,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
+    def copyfile(self, source, target):
+        self.server.send(source, target)
+
 
 @pytest.fixture
 def mirror(monkeypatch, tmp_path, digits_folder):
@@ -150,6 +161,7 @@ def mirror(monkeypatch, tmp_path, digits_folder):
     for name in data.SHA256:
         monkeypatch.setitem(data.SHA256, name, data.pooch.file_hash(digits_folder / "mnist" / name))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.send = shutil.copyfileobj
         monkeypatch.setattr(data, "MIRROR", f"http://127.0.0.1:{server.server_port}/")
         threading.Thread(target=server.serve_forever).start()
         yield server
@@ -166,6 +178,49 @@ def test_download_is_kept_for_the_next_time(mirror, monkeypatch):
 def test_download_with_another_checksum_is_not_used(monkeypatch):
     monkeypatch.setitem(data.SHA256, "t10k-labels-idx1-ubyte.gz", "0" * 64)
     assert data._mnist.__wrapped__(None).source == "MNIST, 5,000 embedded digits"
+
+
+def test_download_that_breaks_off_leaves_nothing_and_is_made_again(mirror, tmp_path):
+    mirror.send = lambda source, target: target.write(source.read()[:1000])
+    assert data._mnist.__wrapped__(None).source == "MNIST, 5,000 embedded digits"
+    assert list((tmp_path / "mnist").iterdir()) == []
+    mirror.send = shutil.copyfileobj
+    assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+
+
+def test_cached_file_that_was_damaged_is_downloaded_again(mirror, tmp_path):
+    data._mnist.__wrapped__(None)
+    path = tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-1])
+    assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
+    assert path.read_bytes() == sound
+
+
+FIRST_USE = """
+import json, sys
+from l2l import data
+
+data.MIRROR, checksums = sys.argv[1:]
+data.SHA256.update(json.loads(checksums))
+print(data.mnist().source)
+"""
+
+
+def test_two_processes_may_fill_the_cache_at_once(mirror, tmp_path):
+    both = threading.Barrier(2, timeout=60)
+
+    def send(source, target):
+        both.wait()  # until the other process wants a file, too
+        shutil.copyfileobj(source, target)
+
+    mirror.send = send
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "MINIGRAD_NUMBA": "0"}
+    del environment["L2L_DATA"]
+    command = [sys.executable, "-c", FIRST_USE, data.MIRROR, json.dumps(data.SHA256)]
+    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [run.communicate()[0] for run in runs] == ["MNIST, downloaded or from the cache, 300 digits\n"] * 2
+    assert {path.name for path in (tmp_path / "l2l" / "mnist").iterdir()} == set(data.SHA256)
 
 
 def test_l2l_data_that_is_no_folder_is_an_error(monkeypatch, tmp_path):

@@ -44,6 +44,15 @@ for P in map(int, sys.argv[1:]):
 """
 
 
+SUMS = """
+import numpy as np
+from minigrad.kernels import normalization
+
+g, x = np.random.default_rng(0).normal(size=(2, 2, 3, 999)).astype(np.float32)
+print(*(part.tobytes().hex() for part in normalization.overlaps(g, x, x.mean((0, 2)))))
+"""
+
+
 def fingerprints(code, *arguments, **environment):
     """The lines that code prints in a process of its own."""
     done = subprocess.run(
@@ -62,9 +71,9 @@ def trained(**environment):
 
 def test_training_in_another_process_gives_the_same_bits():
     # The order of sets and the size of the environment differ, and with them where things lie in memory.
-    first = trained(PYTHONHASHSEED="1")
+    first = trained(PYTHONHASHSEED="1", NUMBA_NUM_THREADS="2")
     assert len(set(first)) == 2
-    assert trained(PYTHONHASHSEED="2", PADDING="x" * 1_000) == first
+    assert trained(PYTHONHASHSEED="2", NUMBA_NUM_THREADS="1", PADDING="x" * 1_000) == first
 
 
 def test_what_a_kernel_computes_does_not_depend_on_what_ran_before():
@@ -102,6 +111,13 @@ def test_where_arrays_lie_in_memory_changes_no_bit():
     first = run(0)
     for offset in range(4, 64, 4):
         assert run(offset) == first
+
+
+@pytest.mark.skipif(not _jit.enabled, reason="about compiled code")
+def test_kernel_from_an_empty_and_from_a_full_cache_gives_the_same_bits(tmp_path):
+    first = fingerprints(SUMS, NUMBA_CACHE_DIR=str(tmp_path))
+    assert list(tmp_path.rglob("*.nbc"))
+    assert fingerprints(SUMS, NUMBA_CACHE_DIR=str(tmp_path)) == first
 
 
 @pytest.mark.slow
