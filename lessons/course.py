@@ -31,7 +31,7 @@ LESSONS = [
     ("01_trust_a_gradient", "Is my derivative right?", 45, ()),
     ("02_one_bowl", "How big a step is too big?", 45, (1,)),
     ("03_the_ravine", "Why does gradient descent zig-zag, and what does momentum buy?", 45, (2,)),
-    ("04_signs_and_scales", "Rprop, Adagrad, RMSprop, Adam: why each?", 45, (3,)),
+    ("04_signs_and_scales", "Rprop, AdaGrad, RMSprop, Adam: why each?", 45, (3,)),
     ("05_a_fair_race", "Who wins, by which rule, and is there a free lunch?", 45, (4,)),
     ("06_a_tape_from_scratch", "What does the engine record, and why does order matter?", 60, (1,)),
     ("07_arrays", "What undoes broadcasting?", 60, (6,)),

@@ -30,7 +30,7 @@ from minigrad.testing import difference
 # This is the *forward difference*. It needs nothing but values of $f$, so it cannot share a mistake with the program
 # that computes derivatives. That is why it can be a judge.
 #
-# (Implementation: [`difference`](../minigrad/testing.py) with `order=1`. Test:
+# (Implementation: `difference` in [testing.py](../minigrad/testing.py), with `order=1`. Test:
 # [test_testing.py](../tests/minigrad/test_testing.py).)
 #
 # Take a function whose slope we can work out by hand, so that we can judge the judge.
@@ -127,8 +127,9 @@ recall(prediction, best)
 # something out: the bend of $f$ between the points. This is *truncation*. Ten times smaller $h$ makes it 10 times
 # smaller for the forward difference and 100 times smaller for the central one.
 #
-# On the left something else takes over, and smaller steps make it worse. Look at the two numbers that are subtracted
-# when $h$ is `1e-12`:
+# On the left something else takes over, and smaller steps make it worse, until $x + h$ is rounded to $x$ itself: then the
+# slope comes out as 0, and the line lies flat at an error of 1. Look at the two numbers that are subtracted when $h$ is
+# `1e-12`:
 
 # %%
 right, left = f(1.0 + 1e-12), f(1.0 - 1e-12)
@@ -143,8 +144,8 @@ print(f"slope      {(right - left) / 2e-12:.8f}\ntrue slope {slope(1.0):.8f}")
 # $$ \underbrace{\frac{|f'''(x)|}{6}\,h^2}_{\text{truncation}} + \underbrace{\frac{\varepsilon\,|f(x)|}{h}}_{\text{rounding}}
 # \qquad\text{with its minimum at}\qquad h^* = \left(\frac{3\,\varepsilon\,|f(x)|}{|f'''(x)|}\right)^{1/3} $$
 #
-# The left side falls with $h$, the right side rises: a V. Its bottom is where your choice should be. Does the formula
-# know where that is?
+# As $h$ shrinks, the first term falls and the second one rises: a V. Its bottom is where your choice should be. Does the
+# formula know where that is?
 
 
 # %%
@@ -239,11 +240,17 @@ print("by hand: ", slope(point))
 #
 # $$ u^\top \frac{\partial f}{\partial x}\, v \;\approx\; \sum_k \frac{w_k}{h}\; u^\top f(x + k h v) \tag{1.3} $$
 #
-# A wrong entry changes the left side, unless $v$ happens to be blind to it. So three directions are tried. (Implementation:
-# [`check_gradients`](../minigrad/testing.py). Test: [test_testing.py](../tests/minigrad/test_testing.py).)
+# On the left, $\partial f/\partial x$ is the table of all slopes, one row per output and one column per coordinate.
+# Multiplied by $v$ it is the slope of each output on the walk, and $u^\top$ adds these up with the weights $u$. On the right
+# stands a stencil, with its weights $w_k$.
 #
-# In the code below, read the inner loop first. `exact` is the left side, `numeric` the right side. The outer loop then
-# asks the same of the gradient itself, for second derivatives; lesson 8 needs that.
+# A wrong entry changes the left side, unless $v$ happens to be blind to it. So three directions are tried. (Implementation:
+# `check_gradients` in [testing.py](../minigrad/testing.py). Test: [test_testing.py](../tests/minigrad/test_testing.py).)
+#
+# In the code below, read the inner loop first. `exact` is the left side, `numeric` the right side. Just before it `vjp` asks
+# the rules: `pullback(u)` is $u^\top\, \partial f/\partial x$. (The code calls $u$ a *cotangent*, and `tree` makes one long
+# vector of all arguments.) The outer loop then asks the same of the gradient itself, for second derivatives; lesson 8 needs
+# that.
 
 # %%
 show_source(mg.check_gradients)
@@ -257,7 +264,8 @@ show_source(mg.check_gradients)
 #
 # A check that has never failed proves nothing. So we write a wrong rule on purpose. A *rule* says how a slope $s$ of
 # what comes later is passed back through a function: multiply it by the derivative. For $y = \tanh x$ that is
-# $s\,(1 - y^2)$. Here is the kind of slip that everyone makes once, with the square forgotten:
+# $s\,(1 - y^2)$. `traced` makes a function for the engine out of its value and its rule, which may use $y$ and $x$. Here is
+# the kind of slip that everyone makes once, with the square forgotten:
 
 # %%
 tanh_right = traced(lambda x, /: np.tanh(x), rule=lambda y, x: lambda s: s * (1.0 - y * y))

@@ -27,9 +27,13 @@ from l2l.optimizers import SGD
 # $$ \theta_{t+1} = \theta_t - \alpha\,\nabla_t \tag{2.1} $$
 #
 # In this project an optimizer is a function from a gradient to an *update* $g_t$, which is then added:
-# $\theta_{t+1} = \theta_t + g_t$. For gradient descent $g_t = -\alpha\nabla_t$, which is the last line of the code below. (Implementation:
-# [`SGD`](../l2l/optimizers/hand_designed.py). Test: [test_optimizers.py](../tests/l2l/test_optimizers.py). The rate is
-# stored as its logarithm, so that it stays positive when it is itself learned: that is lesson 10.)
+# $\theta_{t+1} = \theta_t + g_t$. For gradient descent $g_t = -\alpha\nabla_t$, which is the last line of the code below.
+# (Implementation: `SGD` in [hand_designed.py](../l2l/optimizers/hand_designed.py). Test:
+# [test_optimizers.py](../tests/l2l/test_optimizers.py).)
+#
+# Two things there are for later. A rule is handed its constants as `phi`, because in lesson 10 they are learned themselves; the
+# rate is kept as its logarithm, so that it stays positive, and `positive` undoes that. And `state` is what a rule remembers
+# from step to step: here nothing.
 
 # %%
 show_source(SGD)
@@ -141,14 +145,15 @@ show(
 # ## More than one curvature
 #
 # A bowl in $n$ dimensions is $f(\theta) = \frac{1}{2}(\theta-\theta^*)^\top A\,(\theta-\theta^*)$, with a symmetric matrix
-# $A$ and its minimum at $\theta^*$. The gradient is $A(\theta-\theta^*)$. In most directions it does not point at the minimum. In $n$
+# $A$ and its minimum at $\theta^*$. The gradient is $A(\theta-\theta^*)$. From most places a step against it does not lead towards the minimum. In $n$
 # special directions, the *eigenvectors* of $A$, it does: there $A$ only stretches, by the *eigenvalue* $\lambda_i$. Along
 # each eigenvector the bowl is a bowl of the kind above:
 #
 # $$ \text{error along eigenvector } i \text{ after } t \text{ steps} = (1 - \alpha\lambda_i)^t \cdot \text{error at the start} $$
 #
 # So there are $n$ separate problems, and one $\alpha$ for all of them. Take curvatures 1 and 10. The lines below are the
-# two factors, the dots are measured: how much closer one step brings us, averaged over 200 steps.
+# two factors, the dots are measured: how much closer one step brings us, averaged over 200 steps. (The first 100 are left
+# out: in them the faster direction dies away.)
 
 # %%
 spectrum = np.array([1.0, 10.0])
@@ -158,9 +163,9 @@ def two(theta):
     return 0.5 * mg.sum(spectrum * mg.square(theta))
 
 
-def factor_per_step(loss, start, rate, steps=200):
+def factor_per_step(loss, start, rate):
     """The factor by which a step shrinks the distance: the loss shrinks by its square."""
-    return (final_loss(loss, start, rate, steps) / float(loss(start))) ** (0.5 / steps)
+    return (final_loss(loss, start, rate, 300) / final_loss(loss, start, rate, 100)) ** (0.5 / 200)
 
 
 fine = np.linspace(0.0, 0.22, 221)
@@ -209,6 +214,8 @@ def best_rate(eigenvalues):
 def fault_of_rate(best_rate):
     for curvatures in ([1.0, 10.0], [3.0, 0.5, 7.0], [2.0, 2.0], [40.0, 1.0, 39.0, 1.5]):
         rate, c = best_rate(np.array(curvatures)), np.array(curvatures)
+        if np.ndim(rate):
+            return "your answer is an array. There is one α for all directions."
         factor, possible = max(abs(1 - rate * c)), (max(c) - min(c)) / (max(c) + min(c))
         if factor > possible + 1e-9:
             slow = c[np.argmax(abs(1 - rate * c))]
@@ -363,8 +370,9 @@ check(cliff, that=fault_of_cliff, right="2 per cent below it all bowls are safe,
 # ## A network is not a bowl
 #
 # The loss of a network has another curvature at every point. What is left of $2/\lambda$ there? We take a small one:
-# one input, 16 tanh units, one output, 48 parameters. It learns a curve with four bends from 20 points, with the same
-# 20 points at every step. Every 100 steps we compute the largest eigenvalue of its second derivatives, its *sharpness*.
+# one input, 16 tanh units, one output, 48 parameters. It learns a curve with four bends from 20 points, with all of
+# them at every step: a *full batch*. The matrix of all second derivatives of a loss is its *Hessian*; for a bowl that is $A$.
+# Every 100 steps we compute its largest eigenvalue, the *sharpness* (`mg.hessian` is for lesson 8).
 
 # %%
 inputs = np.linspace(-1.0, 1.0, 20)[:, None]
@@ -432,8 +440,8 @@ show(
 #
 # Cohen et al. found this in many networks and named it the *edge of stability*. Two honest limits. The bowl explains
 # the line, but not why the sharpness climbs, nor why crossing the line does not end in divergence; for that one needs
-# third derivatives at least (Damian et al.). And it is a fact about full batches: with the noise of minibatches the sharpness
-# often stays lower.
+# third derivatives at least (Damian et al.). And it is a fact about full batches: with *minibatches*, where every step looks
+# at a few examples drawn at random, the sharpness often stays lower.
 
 # %% [markdown]
 # ## Summary

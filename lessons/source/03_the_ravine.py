@@ -25,7 +25,8 @@ from l2l.problems import Task
 # curvature over the smallest. For $\kappa = 1$ the bowl is round. For large $\kappa$ it is a ravine.
 #
 # Here is $\kappa = 20$, with the curvatures 1 along $\theta_1$ and 20 along $\theta_2$. We want to see the path, so we
-# take the steps one at a time with `unroll`, the loop that `l2l.minimize` runs inside. The rate is the best one for
+# take the steps one at a time with `unroll`, the loop that `l2l.minimize` runs inside. (It wants a `Task`: a start and a
+# loss, which may look at a batch of data; ours does not. The list `[1.0]` asks for one step.) The rate is the best one for
 # gradient descent, $2/(\lambda_{\min}+\lambda_{\max})$.
 
 
@@ -63,7 +64,7 @@ show(
 
 # %% [markdown]
 # The zig-zag is lesson 2, seen from above. Along $\theta_2$ every step multiplies by
-# $1 - 20\alpha$, which is $-${{20 * 2 / 21 - 1:.2f}}: the sign flips. Along $\theta_1$ it multiplies by $1 - \alpha$, which is
+# $1 - 20\alpha$, which is −{{20 * 2 / 21 - 1:.2f}}: the sign flips. Along $\theta_1$ it multiplies by $1 - \alpha$, which is
 # {{1 - 2 / 21:.2f}}: it creeps. At the best rate the two are equally slow.
 #
 # ## A step that remembers
@@ -74,9 +75,9 @@ show(
 # $$ v_{t+1} = \mu\,v_t + \nabla_t \qquad\qquad \theta_{t+1} = \theta_t - \alpha\,v_{t+1} \tag{3.1} $$
 #
 # The sum $v$ is the *velocity*, it begins at zero, and $\mu$ between 0 and 1 is the *momentum*. With $\mu = 0$ this is gradient descent. The
-# method is Polyak's *heavy ball* of 1964. (Implementation: [`Momentum`](../l2l/optimizers/hand_designed.py). Test:
-# [test_optimizers.py](../tests/l2l/test_optimizers.py).) In the code, the velocity is the rule's *state*: it comes in, and it goes out
-# renewed.
+# method is Polyak's *heavy ball* of 1964. (Implementation: `Momentum` in [hand_designed.py](../l2l/optimizers/hand_designed.py).
+# Test: [test_optimizers.py](../tests/l2l/test_optimizers.py).) In the code, the velocity is the rule's *state*: it comes in, and
+# it goes out renewed. `fraction` does for $\mu$ what `positive` does for $\alpha$: it keeps it between 0 and 1.
 
 # %%
 show_source(Momentum)
@@ -360,7 +361,7 @@ def fault_of_nesterov(step):
     for seed in range(3):
         rng = np.random.default_rng(seed)
         x, v, c = rng.normal(size=(3, 4))
-        got_x, got_v = step(lambda x, c=c: c * x + x**3, x, v, 0.1, 0.7)  # noqa: B023
+        got_x, got_v = step(lambda x, c=c: c * x + x**3, x, v, 0.1, 0.7)
         landing = x + 0.7 * v
         want = 0.7 * v - 0.1 * (c * landing + landing**3)
         heavy = 0.7 * v - 0.1 * (c * x + x**3)
@@ -401,7 +402,7 @@ check(nesterov, that=fault_of_nesterov, right="first coast, then correct.")
 #
 # $$ v_{t+1} = \mu\,v_t + \nabla_t \qquad\qquad \theta_{t+1} = \theta_t - \alpha\,(\nabla_t + \mu\,v_{t+1}) \tag{3.2} $$
 #
-# It is the same method in another variable. (Implementation: [`NAG`](../l2l/optimizers/hand_designed.py). Test, against the
+# It is the same method in another variable. (Implementation: `NAG` in [hand_designed.py](../l2l/optimizers/hand_designed.py). Test, against the
 # original form too: [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 
 # %%

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 4 · Rprop, Adagrad, RMSprop, Adam: why each?
+# # 4 · Rprop, AdaGrad, RMSprop, Adam: why each?
 #
 # Momentum made a narrow valley bearable. It did not ask why the valley is narrow. Often the reason is dull: one
 # coordinate is measured in millimetres and another in kilometres. Then their gradients differ by powers of ten, and a
@@ -160,8 +160,8 @@ show_source(Rprop.__call__)
 #
 # ## What a minibatch does to a sign
 #
-# Because the gradient of a minibatch is noisy. Take one coordinate, and replace the gradient $\theta$ by $\theta$ plus normal
-# noise with a standard deviation of `5`. We compare Rprop with RMSprop, whose idea comes later, over 20 seeds.
+# Because networks are trained on minibatches, a few examples drawn at random for each step, and their gradient is noisy. Take
+# one coordinate, and replace the gradient $\theta$ by $\theta$ plus normal noise with a standard deviation of `5`. We compare Rprop with RMSprop, whose idea comes later, over 20 seeds.
 
 
 # %%
@@ -218,7 +218,8 @@ show(
 # %% [markdown]
 # Rprop counts votes: nine against one. At step 200 it is at {{sci(drift["Rprop"][200])}}. The cure is to divide by
 # something that is *nearly the same* in neighbouring steps: then nine small steps and a large one cancel again. That needs a
-# memory longer than the cycle. RMSprop with $\rho = 0.5$ forgets too fast, and drifts, too.
+# memory longer than the cycle. RMSprop with $\rho = 0.5$ forgets too fast, and drifts, too. (Why it jumps at the start where its
+# memory is long, we shall see below.)
 #
 # That is not a toy problem only. Reddi, Kale and Kumar (2018) built a convex problem of this kind where Adam
 # walks to the *worst* point: a rare large gradient is right, and the memory is too short for it. For any fixed memory there is a cycle that is
@@ -321,6 +322,7 @@ for name, x in first.items():
 #
 # The tasks are bowls with 9 curvatures from `0.01` to `100` and random starts. In a third of the table the bowl is *rotated*: the same valley,
 # but no longer along the coordinates. In another, each step sees its own minibatch.
+# (`sample` draws a task: its start, its loss, and a function that draws the batch of each step.)
 
 
 # %%
@@ -393,8 +395,8 @@ show(
 #
 # ## Exercise: find the faults
 #
-# Below is Adam as it might stand in a repository with many stars. It runs, and on our bowl it even comes home in good time. **Three of
-# its lines are wrong.** The author has $t$ count from 0, as the package does.
+# Below is Adam as it might stand in a repository with many stars. It runs, and on our bowl it even comes home in good time. **It
+# has three faults**, one of them in two lines. The author has $t$ count from 0, as the package does.
 
 
 # %%

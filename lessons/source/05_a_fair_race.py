@@ -153,7 +153,8 @@ recall(prediction, ", ".join(map(winner, found.values())))
 #
 # ## Is a victory real?
 #
-# Look at the errors behind the ±. On the quadratics they are several times the lead. But that is the wrong error: a hard task is hard for
+# Behind each ± stands the *standard error*: the spread of the scores over the tasks, divided by the root of their number. It says
+# how far a mean may be off by chance. On the quadratics it is several times the lead. But that is the wrong error: a hard task is hard for
 # all, and since the tasks are the same, we can subtract task by task. The error of the *difference* is what counts, and it is much
 # smaller. Still, is it small enough? We let the first two of each race go on, on more tasks, and watch the mean lead and twice its
 # standard error.
@@ -364,9 +365,8 @@ tuning_tasks = ...
 race_tasks = ...
 changed = ...  # a sentence
 
+
 # %% tags=["check"]
-
-
 def unfair(answer):
     problem, steps, tuning_tasks, race_tasks, changed = answer
     if not isinstance(changed, str) or len(changed.split()) < 6:

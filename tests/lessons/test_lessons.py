@@ -185,6 +185,9 @@ def test_numbered_equations_lead_to_their_implementation_and_their_test(name, no
 def test_formulas_are_what_github_and_the_pages_can_show(notebook):
     assert "\\begin{align" not in text(notebook)
     assert text(notebook).count("$$") % 2 == 0
+    written = re.sub(r"```.*?```|`[^`]*`", "", text(notebook), flags=re.DOTALL)
+    following = re.findall(r"\$\$.*?\$\$|\$[^$]+\$(.?)", written, flags=re.DOTALL)
+    assert not any(map(str.isdigit, following)), "a formula does not end where its last $ is followed by a digit"
 
 
 # ------------------------------------------------------------------------------------------ run
