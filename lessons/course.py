@@ -98,7 +98,9 @@ def check(attempt, expected=None, *, on=None, that=None, tolerance=1e-9, right="
     except Exception as error:
         if "ellipsis" in str(error).lower():
             return Verdict("not yet", "there still is a ... in your code in the cell above.")
-        return Verdict("not quite", f"your code raised {type(error).__name__}: {error}")
+        fault = f"your code raised {type(error).__name__}: {error}"
+    if fault and "'Var' does not support ufuncs" in fault:  # NumPy's words, for what everyone does once
+        fault += ". NumPy's functions cannot take a Var: use minigrad's of the same name, mg. in place of np."
     return Verdict("not quite", fault) if fault else Verdict("right", right)
 
 
@@ -161,7 +163,7 @@ def _short(value):
 
 def recall(prediction, outcome):
     """Print a prediction beside what was measured. There is no verdict: a surprise is worth more than a hit."""
-    show = {str: str}.get(type(outcome), "{:.3g}".format)
+    show = {str: str, int: "{:,}".format}.get(type(outcome), "{:.3g}".format)
     if _untouched(prediction):
         print(f"You wrote no prediction. Measured: {show(outcome)}")
     else:

@@ -70,7 +70,8 @@ for node, edges in enumerate(tape):
 # [test_core.py](../tests/minigrad/test_core.py).)
 #
 # The obvious program is a recursion. Start at the result. Send its cotangent along each edge, multiplied by the slope,
-# and continue from there at once. What arrives at a number is added up.
+# and continue from there at once. What arrives at a number is added up. (`yield` hands out one edge at a time, and
+# `yield from` all those that the recursion finds further down, so that we can list or count them.)
 
 
 # %%
@@ -275,10 +276,10 @@ def fault(backward):
     late = sin(d)  # stands after the result
     u, walked = backward(tape, d.node)
     want = 2 * np.sin(0.7) * np.cos(0.7) * 0.7 + np.sin(0.7) ** 2 + np.cos(0.7) * 0.7 + np.sin(0.7)
-    if not np.isclose(u[a.node], want):
-        return f"for b = sin(a); d = (b·a)·b + b·a at a = 0.7 the slope is {want:.6f}, yours is {u[a.node]:.6f}."
     if u[late.node] != 0 or u[d.node] != 1:
         return f"the output has cotangent 1 and what comes after it 0, yours are {u[d.node]} and {u[late.node]}."
+    if not np.isclose(u[a.node], want):
+        return f"for b = sin(a); d = (b·a)·b + b·a at a = 0.7 the slope is {want:.6f}, yours is {u[a.node]:.6f}."
     u, walked = backward(ours(1000), 1000)
     return None if (u[0], walked) == (2.0**1000, 2000) else "1,000 doublings go wrong: slope 2^1000, 2,000 edges."
 
@@ -330,7 +331,8 @@ print("sorted, in the LSTM's tape:", all(parent < node for node, parent, _ in ls
 
 # %% [markdown]
 # The loop does three more things. It frees a cotangent when its node is done. It skips what the result does not
-# depend on. And `_fit` undoes broadcasting, which is the subject of lesson 7. That the list is sorted need not be believed: on
+# depend on. And `_fit` undoes broadcasting, which is the subject of lesson 7. (`several` is for a step that has several
+# results and one rule for all of them; this lesson has none.) That the list is sorted need not be believed: on
 # the tape of the LSTM, every edge leads to an earlier number.
 #
 # Two things follow. A gradient costs one walk over the edges, **whatever the number of arguments**: a small multiple

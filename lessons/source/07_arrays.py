@@ -73,8 +73,9 @@ recall(prediction, str(to_x.tolist()))
 # The number $x_1$ was used four times, in each entry of its row of $z$. Lesson 6 says what happens to a number that is used
 # several times: its cotangents add up. The cotangent of $z$ is $w$ here. So the slope of $x_1$ is the sum of the first row of $w$.
 #
-# There is a second way to see it, and it will carry us much further. Copying is a linear map, so it is a matrix. Here is
-# the one that copies a vector of 3 numbers into 2 rows:
+# There is a second way to see it, and it will carry us much further. Copying is a linear map, so it is a matrix.
+# `mg.jacobian` returns all slopes of all outputs, one row for each output. That matrix is the *Jacobian*, and a linear
+# map is its own. Here is the one that copies a vector of 3 numbers into 2 rows:
 
 # %%
 copying = mg.jacobian(lambda x: mg.ravel(mg.broadcast_to(x, (2, 3))))(np.zeros(3))
@@ -85,7 +86,8 @@ print(copying.T.astype(int))
 # %% [markdown]
 # The matrix copies. Its transpose adds up what was copied. For every linear map $J$, the backward pass applies the
 # *transpose*: if $y = Jx$, the result changes by $u^\top J\,v$ when $x$ moves along $v$, and that is $(J^\top u)^\top v$.
-# So the two directions must agree on one number, for all $u$ and $v$:
+# So the two directions must agree on one number, for all $u$ and $v$ ($\langle a, b\rangle$ is the sum of the products of
+# their entries):
 #
 # $$ \langle u,\; J v \rangle = \langle J^\top u,\; v \rangle \tag{7.1} $$
 #
@@ -125,8 +127,8 @@ show_source(reduce._sum_rule, reduce._spread)
 # ## In one place
 #
 # Nearly every operation of two arrays broadcasts: `+`, `*`, `where`, `maximum`, … Each of their rules would have to sum over the
-# right axes, and sooner or later one forgets. So the engine's rules do not care. The rule of `x + y` is `g` for both
-# arguments, in the shape of $z$. The backward loop compares that with the shape which the tape has noted, and if they
+# right axes, and sooner or later one forgets. So the engine's rules do not care. The rule of `x + y` returns the
+# cotangent, in the engine called `g`, for both arguments, in the shape of $z$. The backward loop compares that with the shape which the tape has noted, and if they
 # differ, one function sums: first over the axes that broadcasting added in front, then over those that it stretched from length 1. A
 # rule whose cotangent fits neither way is refused.
 

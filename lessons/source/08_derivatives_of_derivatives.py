@@ -56,7 +56,7 @@ print(H.round(3), "\n\nby the formula   ", mg.hvp(f, x, v).round(3), "\nfrom the
 #
 # The engine brings the meter along. A tape writes down each operation on a watched value, and the shape of its result.
 # A tape can watch a program that itself opens tapes: `grad`, or `grad` of `grad`. Then it writes down their backward
-# passes, too. Lesson 6 built on this; here we only read the outer tape and add up.
+# passes, too. Lesson 6 ended with such a pair; here we only read the outer tape and add up.
 
 
 # %%
@@ -420,9 +420,9 @@ for name in list(functions)[1:]:
 # ## What one product is good for
 #
 # Multiply a vector by $H$ again and again, and it turns towards the direction in which the curvature $\lambda$ is largest
-# in size. This
-# is *power iteration*. Lesson 2 showed that gradient descent on a bowl diverges above $\alpha = 2/\lambda$. So here is the
-# limit for a network of digits, found with 20 products instead of 15,910.
+# in size. This is *power iteration*. Lesson 2 showed that gradient descent on a bowl diverges above $\alpha = 2/\lambda$. So
+# here is the limit for the network that reads digits in lesson 14, on one batch of 128 images, found with 20 products
+# instead of 15,910.
 
 # %%
 task = draw_task(MNIST(), "train", 0, 0)

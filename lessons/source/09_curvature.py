@@ -32,7 +32,7 @@ from l2l.problems import MNIST, draw_task
 # Gradient descent takes $C = I/\alpha$: the same curvature in every direction, made up by you. With the Hessian, $C = H$, it
 # is Newton's step. For models with outputs there are other candidates. Write the loss as $f(\theta) = L(z(\theta))$: outputs
 # $z$, for example logits, with Jacobian $J = \partial z/\partial\theta$, and a loss $L$ of the outputs. The chain rule,
-# applied twice, gives two terms:
+# applied twice, gives two terms ($\nabla^2$ stands for the Hessian of what follows):
 #
 # $$ H = J^\top H_L\, J \;+\; \sum_k \frac{\partial L}{\partial z_k}\, \nabla^2 z_k, \qquad H_L = \nabla^2 L $$
 #
@@ -45,13 +45,14 @@ from l2l.problems import MNIST, draw_task
 # [`gauss_newton_product`](../minigrad/curvature.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
 
 # %% [markdown]
-# The **Fisher information** asks another question: how fast does the *predicted distribution* change? For a small step,
-# the Kullback–Leibler divergence between the predictions before and after is about $\frac{1}{2} d^\top F d$, where
+# The **Fisher information** asks another question: how fast does the *predicted distribution* change? How far
+# two distributions are apart is measured by the Kullback–Leibler divergence. Between the predictions before and after a
+# small step it is about $\frac{1}{2} d^\top F d$, where
 #
 # $$ F = \frac{1}{n} \sum_{i=1}^n\; \mathbb{E}_{y \sim p(\cdot \mid i)}\bigl[\, \nabla \log p(y \mid i)\; \nabla \log p(y \mid i)^\top \bigr] \tag{9.2} $$
 #
-# The label $y$ is drawn from the model's own prediction $p$, not taken from the data. $F^{-1}\nabla$ is Amari's *natural
-# gradient*. The **empirical Fisher** takes the labels $y_i$ of the data instead. With $\ell_i = -\log p(y_i \mid i)$:
+# $\mathbb{E}$ is the mean over labels $y$ that are drawn from the model's own prediction $p$, not taken from the data.
+# $F^{-1}\nabla$ is Amari's *natural gradient*. The **empirical Fisher** takes the labels $y_i$ of the data instead. With $\ell_i = -\log p(y_i \mid i)$:
 #
 # $$ E = \frac{1}{n} \sum_{i=1}^n\; \nabla \ell_i\, \nabla \ell_i^\top \tag{9.3} $$
 #
@@ -214,7 +215,7 @@ for step in range(5):
 #
 # ## When they agree
 #
-# Three statements, each checked on numbers:
+# Three statements. The next cell checks the first two on numbers; the third is yours to use in the exercise.
 #
 # - Softmax with cross-entropy: **Fisher = Gauss–Newton**, always. Both are $J^\top (\mathrm{diag}\,p - p p^\top) J / n$. No
 #   label appears in it (Martens 2020).
@@ -418,7 +419,7 @@ check(
 # ## A race
 #
 # The package has three rules with curvature. They differ in their matrix only, and solve $(C + \lambda I)\,d = \nabla$ by ten
-# products, with conjugate gradients.
+# products, with *conjugate gradients*: a method that needs nothing of a matrix but its products.
 
 # %%
 show_source(Newton)

@@ -40,7 +40,7 @@ show_source(SGD, Momentum)
 
 # %% [markdown]
 # The other rules of the earlier lessons have a $\phi$, too. `init` returns it. A positive constant is kept as its
-# logarithm, and one between 0 and 1 as its logit. Both may then be any number, so that no step can make them illegal.
+# logarithm, and one between 0 and 1, call it $p$, as its logit, $\log\frac{p}{1-p}$. Both may then be any number, so that no step can make them illegal.
 
 # %%
 for name in ("sgd", "momentum", "rmsprop", "adam"):
@@ -64,8 +64,9 @@ for name in ("sgd", "momentum", "rmsprop", "adam"):
 show_source(l2l.unroll)
 
 # %% [markdown]
-# Follow `phi` through it: into `update`, from there into `theta`, and from the next `theta` into the next loss. There is
-# a switch, `second_derivatives`. We turn it on, and come back to it.
+# Follow `phi` through it: into `update`, from there into `theta`, and from the next `theta` into the next loss.
+# (`known_gradient` is that loss, with the slope that is at hand already, which saves computing it twice. The line with
+# `curvature` is for the rules of lesson 9.) There is a switch, `second_derivatives`. We turn it on, and come back to it.
 #
 # Our optimizee is the paper's quadratic, $f(\theta) = \lVert W\theta - y\rVert^2$: eight random bowls with ten
 # coordinates each, and $T = 20$ steps. We choose $w_t = 1/(T f(\theta_0))$. Then $L$ is the average loss as a share of
@@ -369,8 +370,8 @@ for k in range(edge - 4, edge + 4):
 
 # %% [markdown]
 # One step too far, and the slope is huge: the face of the cliff. It throws $\phi$ so far back that the rate is
-# practically zero. There the meta-loss is 1 and *flat*, so nothing pulls it out again. Cliffs like this are why
-# meta-training clips its gradients or uses Adam, whose steps have a bounded length (Metz et al. 2019).
+# practically zero. There the meta-loss is 1 and *flat*, so nothing pulls it out again. Cliffs like this (Metz et al. 2019) are
+# why meta-training clips its gradients or uses Adam, whose steps have a bounded length.
 #
 # ## All constants at once
 #

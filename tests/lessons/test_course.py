@@ -61,6 +61,7 @@ def test_untouched_stub_is_not_yet(verdict):
         (check(lambda f, x: x, lambda f, x: f(x), on=[(np.exp, 0.0)]), "(exp, 0.) should be 1., it is 0."),
         (check(lambda x: 1 / x, np.sin, on=[(0,)]), "raised ZeroDivisionError"),
         (check(lambda: 1.0, np.sin, on=[(0.0,)]), "raised TypeError"),
+        (check(mg.grad(lambda x: np.sin(x)), np.cos, on=[(1.0,)]), "mg. in place of np."),
         (check(0.5, that=lambda h: "too large" if h > 0.1 else None), "too large"),
     ],
 )
@@ -89,10 +90,12 @@ def test_prediction_stands_beside_the_outcome(capsys):
     recall(..., 0.25)
     recall(0.5, 0.25)
     recall("fast", "slow")
-    first, second, third = capsys.readouterr().out.splitlines()
+    recall(1_000_000, 2_097_150)
+    first, second, third, fourth = capsys.readouterr().out.splitlines()
     assert first == "You wrote no prediction. Measured: 0.25"
     assert second == "You predicted: 0.5. Measured: 0.25"
     assert third == "You predicted: fast. Measured: slow"
+    assert fourth == "You predicted: 1000000. Measured: 2,097,150"
 
 
 def test_wanted_error_is_printed_and_a_missing_one_is_raised(capsys):
