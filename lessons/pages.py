@@ -36,7 +36,8 @@ pre.code, pre.source, main pre:not(.output) { background: #f3f4f6; }
 pre.output { border-left: 3px solid #c9ccd1; border-radius: 0; padding: .1rem .9rem; white-space: pre-wrap; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 math { font-family: math, "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre"; }
-.equation { display: flex; align-items: center; max-width: 48rem; margin: .5em 0; padding: .5em 0; overflow: auto hidden; }
+.equation { display: flex; align-items: center; max-width: 48rem; overflow: auto hidden; }
+.equation { margin: .5em 0; padding: .5em 0; }
 .equation math { flex: 1; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid #c9ccd1; padding: .3rem .7rem; text-align: left; }
