@@ -15,6 +15,7 @@ from l2l import checkpoint, doctor, files, plots, report, session
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.options import MOST, MOST_SEED
 from l2l.problems import PROBLEMS, make_problem
 from l2l.reproduce import EXPERIMENTS, reproduce
 
@@ -254,11 +255,11 @@ def _number(text, least, most):
 
 
 def _whole(text):
-    return _number(text, 1, 1_000_000)
+    return _number(text, 1, MOST)
 
 
 def _count(text):
-    return _number(text, 0, 2**63)
+    return _number(text, 0, MOST_SEED)
 
 
 def _path(text):

@@ -7,12 +7,17 @@ from reprlib import repr  # of something long it shows the beginning
 
 from l2l.errors import L2LError
 
+MOST = 1_000_000  # steps, episodes, tasks: more would take weeks, and lists of them fill the memory
+MOST_SEED = 2**63
 
-def whole(least=1, **values):
-    """Raises L2LError for the first of the values that is not a whole number of at least `least`."""
+
+def whole(least=1, most=MOST, **values):
+    """Raises L2LError for the first of the values that is not a whole number from `least` to `most`."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
             raise L2LError(f"{name} is a whole number of at least {least}, not {value!r}")
+        if value > most:
+            raise L2LError(f"{name} is a whole number of at most {most:,}, not {value!r}")
 
 
 def positive(**values):

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from l2l.errors import L2LError
-from l2l.options import positive, whole
+from l2l.options import MOST_SEED, positive, whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Settings:
         whole(validate_every=self.validate_every, validation_tasks=self.validation_tasks)
         if self.patience is not None:
             whole(patience=self.patience)
-        whole(0, warmup=self.warmup, seed=self.seed)
+        whole(0, MOST_SEED, warmup=self.warmup, seed=self.seed)
         positive(meta_learning_rate=self.meta_learning_rate, decay=self.decay)
         if self.clip is not None:
             positive(clip=self.clip)

@@ -7,7 +7,7 @@ A problem is a frozen dataclass whose fields are its options, with `sample(rng, 
 import numpy as np
 
 from l2l.errors import L2LError
-from l2l.options import build, whole
+from l2l.options import MOST_SEED, build, whole
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
@@ -36,9 +36,9 @@ def make_problem(name, **settings):
 def draw_task(problem, split, seed, index):
     """The index-th task of a split: seed, split and index determine it, and no two of them share random numbers.
 
-    Raises L2LError where problem is none, or seed is not a whole number of at least 0.
+    Raises L2LError where problem is none, or seed is not a whole number from 0 to 2⁶³.
     """
     if isinstance(problem, type) or not hasattr(problem, "sample"):
         raise L2LError(f"a problem is what l2l.make_problem returns, not {problem!r}")
-    whole(0, seed=seed)
+    whole(0, MOST_SEED, seed=seed)
     return problem.sample(np.random.default_rng([seed, SPLITS.index(split), index]), split)

@@ -10,6 +10,7 @@ import l2l
 import minigrad as mg
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import LSTM
+from l2l.options import MOST
 from l2l.problems import Simple
 from tests.minigrad.test_fuzz_transforms import ANYTHING
 
@@ -97,9 +98,8 @@ def check(name, value):
 @pytest.mark.parametrize("name", CALLS)
 def test_wrong_values_are_named(name, examples, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    values = ANYTHING.filter(
-        lambda value: not isinstance(value, int) or not 5 < value < 10**7
-    )  # as many steps take long
+    # Between these, every step is taken.
+    values = ANYTHING.filter(lambda value: not isinstance(value, int) or not 5 < value <= MOST)
     health = [hypothesis.HealthCheck.function_scoped_fixture]
     hypothesis.settings(max_examples=examples, suppress_health_check=health)(
         hypothesis.given(values)(lambda value: check(name, value))
@@ -121,6 +121,10 @@ def test_wrong_values_are_named(name, examples, tmp_path, monkeypatch):
         (lambda: l2l.make_optimizer("lstm", preset=np.zeros(2)), "no preset .*; it has: paper"),
         (lambda: l2l.make_optimizer(np.zeros(2), preset="paper"), "no optimizer .*; choose from: sgd"),
         (lambda: minimize(steps=-1), "steps is a whole number of at least 0, not -1"),
+        (lambda: minimize(steps=10**40), "steps is a whole number of at most 1,000,000, not 10+"),
+        (lambda: train(steps=10**9), "steps is a whole number of at most 1,000,000, not 10+"),
+        (lambda: compare(repeats=10**9), "repeats is a whole number of at most 1,000,000, not 10+"),
+        (lambda: compare(seed=2**64), "seed is a whole number of at most 9,223,372,036,854,775,808, not"),
         (lambda: minimize(loss=3.0), "loss is a function of theta, not 3.0"),
         (lambda: compare(entries=["sgd"]), "entries is a dict"),
         (lambda: compare(entries={"sgd": SGD}), r"entries\['sgd'\] is a pair \(optimizer, φ\)"),
