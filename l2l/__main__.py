@@ -15,7 +15,7 @@ from l2l import checkpoint, doctor, files, plots, report, session
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, make_optimizer
-from l2l.options import MOST, MOST_SEED
+from l2l.options import MOST, MOST_SEED, build, name_in, parse, settings_of
 from l2l.problems import PROBLEMS, make_problem
 from l2l.reproduce import EXPERIMENTS, reproduce
 
@@ -157,7 +157,8 @@ def _files_in(folder):
 
 
 def _train_and_save(problem, optimizer, options, **settings):
-    notes = {"problem": {"name": type(problem).__name__.lower(), **dataclasses.asdict(problem)}, "data": problem.data}
+    name = name_in(PROBLEMS, problem)
+    notes = {"problem": {"name": name, **settings_of(PROBLEMS, problem)}, "data": problem.data}
     notes |= {"command": options.command, "seed": options.seed, "training": settings}
     return session.train_and_save(problem, optimizer, options.out, notes, seed=options.seed, **settings)
 
@@ -181,8 +182,8 @@ def _race(problem, entries, options):
 
 def _write_results(path, problem, results, options):
     document = {
-        "problem": type(problem).__name__.lower(),
-        "settings": dataclasses.asdict(problem),
+        "problem": name_in(PROBLEMS, problem),
+        "settings": settings_of(PROBLEMS, problem),
         "seed": options.seed,
         "steps": options.steps,
         "repeats": options.repeats,
@@ -215,16 +216,11 @@ def _problem_of(options):
 
 
 def _optimizer_of(text):
-    """An optimizer written as NAME or NAME:OPTION=VALUE:OPTION=VALUE."""
-    name, *settings = text.split(":")
-    pairs = [setting.partition("=") for setting in settings]
-    for key, equals, _ in pairs:
-        if not equals:
-            raise L2LError(f"{text!r}: write an optimizer as NAME or NAME:OPTION=VALUE, not with {key!r}")
-    options = {"name": name, **{key: value for key, _, value in pairs}}
-    if len(options) <= len(pairs):
-        raise L2LError(f"{text!r} has an option twice: give each once")
-    return make_optimizer(**options)
+    """An optimizer written as NAME or NAME:OPTION=VALUE:OPTION=VALUE, or several as PART=NAME…,PART=NAME…"""
+    if "=" in text.split(":")[0]:
+        return make_optimizer("groups", groups=text)
+    name, settings = parse("optimizer", text)
+    return build("optimizer", OPTIMIZERS, name, settings)
 
 
 def _entries_of(text):

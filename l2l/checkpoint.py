@@ -11,8 +11,9 @@ import numpy as np
 
 import minigrad as mg
 from l2l import archive
-from l2l.errors import L2LError, OptimizerFileError
+from l2l.errors import OptimizerFileError
 from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
+from l2l.options import name_in, settings_of
 from l2l.problems import PROBLEMS, make_problem
 from l2l.training import Settings, Training
 
@@ -63,7 +64,7 @@ def save_training(path, problem, optimizer, training, notes):
     header = {
         "format": UNFINISHED,
         **_rule(optimizer),
-        "problem": {"name": _name_in(PROBLEMS, problem), **dataclasses.asdict(problem)},
+        "problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)},
         "data": problem.data,
         "training": dataclasses.asdict(state.pop("settings")),
         "state": state,
@@ -112,14 +113,7 @@ def _usable(path):
 
 
 def _rule(optimizer):
-    return {"optimizer": _name_in(OPTIMIZERS, optimizer), "settings": dataclasses.asdict(optimizer)}
-
-
-def _name_in(registry, thing):
-    for name, cls in registry.items():
-        if cls is type(thing):
-            return name
-    raise L2LError(f"a {type(thing).__name__} cannot be saved, for it has no name to load it by: {', '.join(registry)}")
+    return {"optimizer": name_in(OPTIMIZERS, optimizer), "settings": settings_of(OPTIMIZERS, optimizer)}
 
 
 def _check_past(training):

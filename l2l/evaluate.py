@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from l2l.errors import L2LError
-from l2l.optimizers import check_optimizer
+from l2l.optimizers import check_optimizer, fitted
 from l2l.options import whole
 from l2l.problems import draw_task
 from l2l.unroll import unroll
@@ -27,7 +27,8 @@ def run(optimizer, phi, problem, split, seed, repeats, steps):
     with np.errstate(all="ignore"):  # a diverging run is a result, not a warning
         for i in range(repeats):
             task = draw_task(problem, split, seed, i)
-            losses = unroll(optimizer, phi, task, task.theta, optimizer.init_state(task.theta), [1.0] * steps)[-1]
+            rule = fitted(optimizer, task)
+            losses = unroll(rule, phi, task, task.theta, rule.init_state(task.theta), [1.0] * steps)[-1]
             curves.append(np.asarray(losses, np.float64) / task.functions)
     return np.stack(curves)
 
@@ -40,11 +41,12 @@ OBJECTIVES = {
 for one minibatch is noisy)."""
 
 
-def tune(optimizer, problem, seed, repeats, steps, objective="sum"):
+def tune(optimizer, problem, seed, repeats, steps, objective="sum", around=None):
     """The optimizer with the learning rate that is best on validation tasks, and whether it is suspect.
 
-    objective: a key of OBJECTIVES. Searches 10⁻³ … 10⁰, three to the decade, and goes on outwards while the best lies
-    on the edge. The second item is True where that was still so when the search gave up.
+    objective: a key of OBJECTIVES. Searches 10⁻³ … 10⁰, three to the decade, or, where the best cannot be far, around a
+    rate of that grid and its neighbours, and goes on outwards while the best lies on the edge. The second item is True
+    where that was still so when the search gave up.
     """
 
     def score(exponent):
@@ -52,7 +54,11 @@ def tune(optimizer, problem, seed, repeats, steps, objective="sum"):
         value = OBJECTIVES[objective](run(candidate, candidate.init(), problem, "validation", seed, repeats, steps))
         return value if np.isfinite(value) else np.inf
 
-    scores = {exponent: score(exponent) for exponent in range(-3 * POINTS_PER_DECADE, 1)}
+    first, last = -3 * POINTS_PER_DECADE, 0
+    if around is not None:
+        middle = round(POINTS_PER_DECADE * np.log10(around))
+        first, last = middle - 1, middle + 1
+    scores = {exponent: score(exponent) for exponent in range(first, last + 1)}
     while True:
         best = min(scores, key=scores.get)
         on_edge = best in (min(scores), max(scores))

@@ -4,9 +4,10 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.optimizers import LSTM, check_optimizer
+from l2l.optimizers import LSTM, check_optimizer, fitted, rules
 from l2l.options import whole
 from l2l.problems import Task
+from l2l.problems.task import sizes_of
 from l2l.unroll import unroll
 from minigrad import structure, threads
 
@@ -29,12 +30,13 @@ def minimize(loss, theta, optimizer, phi=None, steps=100):
         raise L2LError(f"loss is a function of theta, not {loss!r}")
     check_optimizer(optimizer, phi)
     whole(0, steps=steps)
-    if phi is None and isinstance(optimizer, LSTM):
+    if phi is None and any(isinstance(rule, LSTM) for rule in rules(optimizer)):
         raise L2LError("an LSTM has to be trained first: pass the φ that l2l.load or l2l.train returns")
     for leaf in mg.tree.flatten(theta)[0]:
         structure.check_float(leaf, "theta holds")
     flat, unravel = mg.tree.ravel(theta)
-    task = Task(flat, lambda vector, batch: loss(unravel(vector)))
-    phi = optimizer.init(None) if phi is None else phi
+    parts = sizes_of(theta) if isinstance(theta, dict) else {}
+    task = Task(flat, lambda vector, batch: loss(unravel(vector)), parts=parts)
+    phi, optimizer = optimizer.init(None) if phi is None else phi, fitted(optimizer, task)
     _, flat, _, losses = unroll(optimizer, phi, task, flat, optimizer.init_state(flat), [1.0] * steps)
     return unravel(flat), np.array(losses)

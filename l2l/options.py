@@ -28,28 +28,96 @@ def positive(**values):
 
 
 def build(kind, registry, name, settings):
-    """registry[name](**settings), with every value converted to its field's type.
+    """registry[name](**settings), with every value converted to its field's type. The setting "preset", where the class
+    has presets, fills in the others. A field that is a dict holds members {name: thing}, made by the same registry.
 
-    Raises L2LError, naming what there is, for an unknown name or setting, or a value of the wrong kind.
+    Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
     if not isinstance(name, str) or name not in registry:
         raise L2LError(f"there is no {kind} {name!r}; choose from: {', '.join(registry)}")
+    settings, presets = dict(settings), getattr(registry[name], "presets", {})
+    preset = settings.pop("preset", None)
+    if preset is not None:
+        if not isinstance(preset, str) or preset not in presets:
+            raise L2LError(f"{kind} {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
+        settings = {**presets[preset], **settings}
     fields = {field.name: field for field in dataclasses.fields(registry[name])}
     unknown = [key for key in settings if key not in fields]
     if unknown:
         raise L2LError(f"{kind} {name!r} has no option {unknown[0]!r}; it has: {', '.join(fields) or 'none'}")
-    return registry[name](**{key: convert(fields[key], value) for key, value in settings.items()})
+    for key, value in settings.items():
+        nested = _holds_members(fields[key])
+        settings[key] = _members(kind, registry, key, value) if nested else convert(fields[key], value)
+    return registry[name](**settings)
 
 
-LARGEST = {"functions": 100_000, "layers": 100, "batch": 100_000}
-"""The largest value of a whole-number option, 10,000 for others: beyond what makes sense, but not beyond a machine."""
+def parse(kind, text):
+    """The name and the settings in a text NAME or NAME:OPTION=VALUE:OPTION=VALUE, as `build` takes them."""
+    name, *words = text.split(":")
+    settings = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise L2LError(f"{text!r}: write an {kind} as NAME or NAME:OPTION=VALUE, not with {word!r}")
+        if key in settings:
+            raise L2LError(f"{text!r} has an option twice: give each once")
+        settings[key] = value
+    return name, settings
+
+
+def _holds_members(field):
+    return field.default_factory is dict
+
+
+def _members(kind, registry, option, value):
+    """{name: thing} from things, from what `settings_of` made of them, or from a text NAME=THING,NAME=THING."""
+    if isinstance(value, str):
+        pairs = [item.partition("=")[::2] for item in value.split(",")]
+        if len(dict(pairs)) < len(pairs):
+            raise L2LError(f"option {option!r} has a name twice in {repr(value)}: give each {kind} one of its own")
+        value = {name: parse(kind, text) for name, text in pairs}
+    elif not isinstance(value, dict):
+        raise L2LError(f"option {option!r} takes a dict of names and {kind}s, not {repr(value)}")
+    return {str(name): _member(kind, registry, option, item) for name, item in value.items()}
+
+
+def _member(kind, registry, option, item):
+    if type(item) in registry.values():
+        return item
+    if isinstance(item, dict) and "name" in item:
+        item = item["name"], {key: value for key, value in item.items() if key != "name"}
+    if not isinstance(item, tuple):
+        raise L2LError(f"option {option!r} takes a dict of names and {kind}s, not {repr(item)} in it")
+    return build(kind, registry, *item)
+
+
+def name_in(registry, thing):
+    """The name that the registry has for the class of thing. Raises L2LError where there is none."""
+    for name, cls in registry.items():
+        if cls is type(thing):
+            return name
+    raise L2LError(f"a {type(thing).__name__} has no name to build it by: {', '.join(registry)}")
+
+
+def settings_of(registry, thing):
+    """The settings that `build` makes thing from, as JSON can hold them."""
+    settings = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+    for field in filter(_holds_members, dataclasses.fields(thing)):
+        members = settings[field.name].items()
+        settings[field.name] = {key: {"name": name_in(registry, m), **settings_of(registry, m)} for key, m in members}
+    return settings
+
+
+SMALLEST = {"labels": 0}
+LARGEST = {"functions": 100_000, "layers": 100, "batch": 100_000, "labels": 9}
+"""The range of a whole-number option, 1 to 10,000 for others: beyond what makes sense, but not beyond a machine."""
 
 FRACTIONS = ("momentum", "eta_minus", "decay", "beta1", "beta2")
 SIGNED = ("initial",)
 
 
 def convert(field, value):
-    """value as field's type: text from a command line or a file becomes a number, or a tuple written as 20-20.
+    """value as field's type: text from a command line or a file becomes a number, or a tuple, written 20-20 or 20,20.
 
     Raises L2LError, saying what the option takes, where value is of another kind or out of range.
     """
@@ -59,21 +127,20 @@ def convert(field, value):
             return str(value)
         if kind is bool:
             return {"true": True, "false": False}[str(value).lower()]
-        if kind is float:
-            return _number(float, value, *_open_interval(field.name))
-        if kind is int:
-            return _number(int, value, 1, _largest(field.name))
-        items = value.split("-") if isinstance(value, str) else value if isinstance(value, (tuple, list)) else [value]
-        return tuple(_number(int, item, 1, _largest(field.name)) for item in items)
+        if kind in (int, float):
+            return _number(kind, value, *_interval(kind, field.name))
+        if isinstance(value, str):
+            value = value.split("," if "," in value else "-")
+        items, kind = value if isinstance(value, (tuple, list)) else [value], type(field.default[0])
+        return tuple(_number(kind, item, *_interval(kind, field.name)) for item in items)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise L2LError(f"option {field.name!r} takes {_wanted(kind, field.name)}, not {repr(value)}") from None
+        raise L2LError(f"option {field.name!r} takes {_wanted(field)}, not {repr(value)}") from None
 
 
-def _largest(name):
-    return LARGEST.get(name, 10_000)
-
-
-def _open_interval(name):
+def _interval(kind, name):
+    """The range of a number, in which the ends are if it is whole."""
+    if kind is int:
+        return SMALLEST.get(name, 1), LARGEST.get(name, 10_000)
     return -math.inf if name in SIGNED else 0.0, 1.0 if name in FRACTIONS else math.inf
 
 
@@ -88,19 +155,25 @@ def _number(kind, value, low, high):
     return number
 
 
-def _wanted(kind, name):
+def _wanted(field):
+    kind, several = type(field.default), ""
     if kind is bool:
         return "true or false"
-    if kind is float:
-        return {(0.0, math.inf): "a positive number", (0.0, 1.0): "a number between 0 and 1"}.get(
-            _open_interval(name), "a number"
-        )
-    return f"a whole number from 1 to {_largest(name):,}" + (", or several, as in 20-20" if kind is tuple else "")
+    if kind is tuple:
+        kind = type(field.default[0])
+        several = f", or several, as in {'20-20' if kind is int else '1,0.5'}"
+    low, high = _interval(kind, field.name)
+    if kind is int:
+        return f"a whole number from {low} to {high:,}{several}"
+    return {(0.0, math.inf): "a positive number", (0.0, 1.0): "a number between 0 and 1"}.get(
+        (low, high), "a number"
+    ) + several
 
 
 def describe(cls):
     """An option a word: its name and default, such as "hidden=20-20"."""
-    return [f"{f.name}={_show(f.default)}" for f in dataclasses.fields(cls)]
+    fields = dataclasses.fields(cls)
+    return [f"{f.name}={'NAME=…,NAME=…' if _holds_members(f) else _show(f.default)}" for f in fields]
 
 
 def _show(value):

@@ -129,11 +129,12 @@ def _literal(text):
 
 
 def _draw_curves(axes, results, trained=None):
-    designed = 0
+    designed = learned = 0
     for name, result in results.items():
         rate, losses = result["learning_rate"], np.where(np.isfinite(result["curves"]), result["curves"], np.nan)
         if rate is None:
-            style, label = LEARNED, f"{name} (learned)"
+            style, label = {**LEARNED, "linestyle": ["-", "--", ":"][learned % 3]}, f"{name} (learned)"
+            learned += 1
         else:
             style = {"color": COLOURS[designed % len(COLOURS)], "linestyle": STYLES[designed % len(STYLES)]}
             label, designed = f"{name}, learning rate {rate:.2g}", designed + 1

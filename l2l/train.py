@@ -9,7 +9,7 @@ import minigrad as mg
 from l2l.diagnostics import finite, measure
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluate import run
-from l2l.optimizers import Adam, check_optimizer
+from l2l.optimizers import Adam, check_optimizer, fitted
 from l2l.problems import draw_task
 from l2l.training import Settings, Training
 from l2l.unroll import unroll
@@ -92,6 +92,7 @@ def run_episode(optimizer, task, training, rate):
     """An episode on task: φ and the meta-optimizer's state after it, its meta-gradients' norms, and its numbers."""
     settings, phi, meta_state = training.settings, training.latest, training.meta_state
     meta_optimizer, meta_phi = Adam(), Adam(rate).init()
+    optimizer = fitted(optimizer, task)
     theta, state, losses = task.theta, optimizer.init_state(task.theta), []
     norms, clipped, skipped = [], 0, 0
     for start in range(0, settings.steps, settings.unroll_length):
@@ -110,7 +111,7 @@ def run_episode(optimizer, task, training, rate):
         with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond float32: the next losses show it
             update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
         flat, unravel = mg.tree.ravel(phi)
-        phi = unravel(flat + update)
+        phi = _with_dtypes_of(phi, unravel(flat + update))
         losses += part
     numbers = {
         "train": None if skipped else float(np.sum(losses)) / task.functions,
@@ -120,6 +121,12 @@ def run_episode(optimizer, task, training, rate):
         "skipped": skipped,
     }
     return phi, meta_state, norms, numbers
+
+
+def _with_dtypes_of(old, phi):
+    """φ with every leaf in the precision that it had: `ravel` gives all of them one, and a mixture of rules has two."""
+    leaves, rebuild = mg.tree.flatten(phi)
+    return rebuild([leaf.astype(was.dtype) for leaf, was in zip(leaves, mg.tree.flatten(old)[0], strict=True)])
 
 
 def _validated(problem, optimizer, training):

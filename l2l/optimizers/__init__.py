@@ -17,8 +17,9 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
+from l2l.optimizers.groups import Groups, fitted, rules
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
-from l2l.optimizers.learned import LSTM, Linear
+from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
 from l2l.options import build
 
 OPTIMIZERS = {
@@ -34,6 +35,8 @@ OPTIMIZERS = {
     "natural_gradient": NaturalGradient,
     "linear": Linear,
     "lstm": LSTM,
+    "kernel-lstm": KernelLSTM,
+    "groups": Groups,
 }
 
 __all__ = [
@@ -44,6 +47,8 @@ __all__ = [
     "Adagrad",
     "Adam",
     "GaussNewton",
+    "Groups",
+    "KernelLSTM",
     "Linear",
     "Momentum",
     "NaturalGradient",
@@ -51,20 +56,17 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "check_optimizer",
+    "fitted",
     "make_optimizer",
+    "rules",
 ]
 
 
-def make_optimizer(name, preset=None, **settings):
-    """The optimizer called `name` with these settings; a preset, where the rule has some, fills in the others.
+def make_optimizer(name, **settings):
+    """The optimizer called `name` with these settings; preset, where the rule has some, fills in the others.
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
-    if preset is not None and isinstance(name, str) and name in OPTIMIZERS:
-        presets = getattr(OPTIMIZERS[name], "presets", {})
-        if not isinstance(preset, str) or preset not in presets:
-            raise L2LError(f"optimizer {name!r} has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
-        settings = {**presets[preset], **settings}
     return build("optimizer", OPTIMIZERS, name, settings)
 
 

@@ -31,7 +31,7 @@ def log_sign(grad, p):
 
         (log|∇|/p, sign ∇) where |∇| ≥ e⁻ᵖ, else (−1, eᵖ·∇)
 
-    grad: (coordinates,); returns (2, coordinates).
+    grad: any shape; returns (2, *shape).
     """
     magnitude = mg.log(mg.maximum(mg.abs(grad), math.exp(-p))) / p
     return mg.stack([magnitude, mg.clip(math.exp(p) * grad, -1.0, 1.0)])
@@ -70,20 +70,26 @@ class LSTM:
         if self.dtype not in ("float32", "float64"):
             raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
 
+    @property
+    def _outputs(self):
+        """How many coordinates one sequence of the network stands for."""
+        return 1
+
     def init(self, rng):
         """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, which then begin by remembering.
 
         The read-out starts at 0, so that the first updates are. A random one pushes all coordinates the same way at
         first; where that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
         """
-        layers, inputs = [], 2 if self.preprocess == "log-sign" else 1
+        layers, inputs = [], (2 if self.preprocess == "log-sign" else 1) * self._outputs
         for hidden in self.hidden:
             uniform = self._uniform(rng, hidden)
             b = np.zeros((4, hidden, 1), self.dtype)
             b[1] = 1.0
             layers.append({"W": uniform(4, hidden, inputs + hidden), "b": b})
             inputs = hidden
-        return {"layers": layers, "output": {"W": np.zeros((1, inputs), self.dtype), "b": np.zeros((1, 1), self.dtype)}}
+        n = self._outputs
+        return {"layers": layers, "output": {"W": np.zeros((n, inputs), self.dtype), "b": np.zeros((n, 1), self.dtype)}}
 
     def _uniform(self, rng, hidden):
         bound = 1.0 / math.sqrt(hidden)
@@ -97,6 +103,49 @@ class LSTM:
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.reshape(x, (1, grad.size))
         y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
         return _shaped(self.scale * y, grad.shape, grad.dtype), state
+
+
+@dataclass(frozen=True)
+class KernelLSTM(LSTM):
+    """An LSTM optimizer that sees a whole convolution kernel at once instead of single coordinates, as in the released
+    code (`KernelDeepLSTM`): its input is the vector of the kernel's gradients, each preprocessed as in `LSTM`, and its
+    output the vector of their updates.
+
+    kernel: rows and columns. θ, or the part of it that this optimizer has, is a row of kernels, as
+    (filters, channels, rows, columns) makes it; a state array is (hidden, kernels). These are few, so that the readable
+    cells are fast enough: there is no fused form.
+    """
+
+    fused: bool = False
+    kernel: tuple = (5, 5)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.fused:
+            raise L2LError("kernel-lstm has no fused form: leave fused away")
+        if len(self.kernel) != 2 or not 1 <= self._outputs <= 10_000:
+            raise L2LError(f"kernel is rows and columns, of 1 to 10,000 numbers together, not {repr(self.kernel)}")
+
+    @property
+    def _outputs(self):
+        return math.prod(self.kernel)
+
+    def init_state(self, theta):
+        if theta.size % self._outputs:
+            rows, columns = self.kernel
+            raise L2LError(f"{theta.size:,} coordinates are no kernels of {rows}×{columns}: set kernel, or see Groups")
+        return super().init_state(theta[:: self._outputs])
+
+    def __call__(self, phi, grad, state):
+        x = mg.transpose(_shaped(grad, (-1, self._outputs), self.dtype))  # (a kernel's numbers, kernels)
+        if self.preprocess == "log-sign":
+            x = mg.reshape(log_sign(x, self.p), (2 * self._outputs, -1))
+        new = []
+        for layer, (h, c) in zip(phi["layers"], state, strict=True):
+            new.append(mg.layers.lstm_cell(layer, x, h, c))
+            x = new[-1][0]
+        y = mg.transpose(phi["output"]["W"] @ x + phi["output"]["b"])
+        return _shaped(self.scale * y, grad.shape, grad.dtype), new
 
 
 def _shaped(x, shape, dtype):

@@ -8,17 +8,33 @@ import numpy as np
 
 from l2l.errors import L2LError
 from l2l.options import MOST_SEED, build, whole
+from l2l.problems.convnet import CIFAR, CIFAR2, CIFAR5, MNISTConv
+from l2l.problems.ensemble import Ensemble
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
 
-PROBLEMS = {"simple": Simple, "quadratic": Quadratic, "mnist": MNIST}
+PROBLEMS = {
+    "simple": Simple,
+    "quadratic": Quadratic,
+    "mnist": MNIST,
+    "mnist-conv": MNISTConv,
+    "cifar": CIFAR,
+    "cifar-5": CIFAR5,
+    "cifar-2": CIFAR2,
+    "ensemble": Ensemble,
+}
 
 __all__ = [
+    "CIFAR",
+    "CIFAR2",
+    "CIFAR5",
     "MNIST",
     "PROBLEMS",
     "SPLITS",
     "Curvature",
+    "Ensemble",
+    "MNISTConv",
     "ModelLoss",
     "Quadratic",
     "Simple",

@@ -1,12 +1,13 @@
 """What a problem hands out: one optimizee, ready to be optimized."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from l2l.errors import L2LError
 from minigrad import fisher_product, gauss_newton_product, hvp
+from minigrad.tree import flatten
 
 SPLITS = ("train", "validation", "test")
 
@@ -17,7 +18,8 @@ class Task:
 
     theta: θ_0, a float32 vector. loss(theta, batch): f, a scalar. next_batch(): the data of the next step, None where
     there is none. functions: how many independent functions f sums, so that f/functions is what to report: a mean
-    in f itself would shrink every gradient with the number of functions, and move every good learning rate.
+    in f itself would shrink every gradient with the number of functions, and move every good learning rate. parts:
+    {name: coordinates} of θ's parts, in their order, which `optimizers.Groups` needs; {} where it has none.
 
     Raises L2LError where theta is no float vector, or loss or next_batch no function. What these two raise later, such
     as the StopIteration of batches that have run out, arrives unchanged.
@@ -27,6 +29,7 @@ class Task:
     loss: Callable
     next_batch: Callable = lambda: None
     functions: int = 1
+    parts: dict = field(default_factory=dict)
 
     def __post_init__(self):
         if np.ndim(self.theta) != 1 or self.theta.dtype.kind != "f":
@@ -36,6 +39,13 @@ class Task:
             )
         if not (callable(self.loss) and callable(self.next_batch)):
             raise L2LError("a task's loss and next_batch are functions: loss(theta, batch) and next_batch()")
+        if self.parts and sum(self.parts.values()) != len(self.theta):
+            raise L2LError(f"a task's parts {self.parts} do not make up its theta of {len(self.theta)} coordinates")
+
+
+def sizes_of(tree):
+    """The parts of `ravel(tree)`: how many numbers each item of a dict holds, in the order of ravel."""
+    return {name: sum(np.size(leaf) for leaf in flatten(tree[name])[0]) for name in sorted(tree)}
 
 
 @dataclass(frozen=True)

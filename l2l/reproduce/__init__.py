@@ -10,7 +10,7 @@ from pathlib import Path
 
 from l2l import files
 from l2l.errors import L2LError
-from l2l.reproduce import curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
+from l2l.reproduce import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
 from l2l.reproduce.workshop import Workshop
 
 EXPERIMENTS = {
@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "no-free-lunch": no_free_lunch.run,
     "proposed-updates": proposed_updates.run,
     "second-derivatives": second_derivatives.run,
+    "cifar": cifar.run,
 }
 
 

@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from l2l import checkpoint
+from l2l import archive, checkpoint
 from l2l.diagnostics import finite
 from l2l.evaluate import run, tune
-from l2l.optimizers import make_optimizer
+from l2l.optimizers import Groups, make_optimizer
 from l2l.problems import make_problem
 from l2l.reproduce import settings
 from l2l.session import CHECKPOINT, OPTIMIZER, go_on, train_and_save, train_with_bar
+
+RECIPE = ("problem", "lstm", "groups", "training", "search", "seeds")
+RACE = "l2l-race-1"
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Workshop:
         self.name, self.out, self.quick = name, out, quick
         self.data = "random numbers"
         self.folders = []  # of what it learned
+        self.races = []  # files of what it raced
 
     def problem(self, options):
         problem = make_problem(**options)
@@ -52,13 +56,15 @@ class Workshop:
     def recipe(self, name, **problem):
         """The recipe of experiment `name`, with these changes to its problem."""
         groups = settings.load(name, self.quick)
-        recipe = {group: groups[group] for group in ("problem", "lstm", "training", "search", "seeds")}
+        recipe = {group: groups[group] for group in RECIPE if group in groups}
         return {**recipe, "problem": {**recipe["problem"], **problem}}
 
     def end(self):
         """Remove the checkpoints, which only an interrupted experiment needs."""
-        for folder in self.folders:
-            (folder / CHECKPOINT).unlink(missing_ok=True)
+        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.races]:
+            path.unlink(missing_ok=True)
+        if self.races:
+            self.races[0].parent.rmdir()
 
     # -------------------------------------------------------------------------------------- learning
 
@@ -87,7 +93,7 @@ class Workshop:
         """
         self.folders.append(folder)
         story, training = _interrupted(recipe, folder) or self._learn(recipe, folder)
-        optimizer = make_optimizer("lstm", **recipe["lstm"])
+        optimizer = _optimizer(recipe)
         meta_steps = story["trial_meta_steps"] + training.meta_steps
         return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps})
 
@@ -122,7 +128,31 @@ class Workshop:
         return train_with_bar(*self._pair(recipe), what=what, watch=watch, meta_learning_rate=rate, **options)
 
     def _pair(self, recipe):
-        return self.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
+        return self.problem(recipe["problem"]), _optimizer(recipe)
+
+    # -------------------------------------------------------------------------------------- racing
+
+    def kept(self, name, about, entry):
+        """entry(), an entry of a race; or, where an experiment that was interrupted has computed it already, for the
+        same problem, optimizer and test, which `about` tells as JSON can hold it, the one that it has kept."""
+        path = self.out / "races" / f"{name}.npz"
+        self.races.append(path)
+        if path.is_file():
+            header, arrays = archive.read(path, RACE)
+            if header["about"] == about:
+                return {**header["entry"], **arrays}
+        found = entry()
+        curves = {"curves": found["curves"]}
+        rest = {key: value for key, value in found.items() if key not in curves}
+        archive.write(path, {"format": RACE, "about": about, "entry": rest}, curves)
+        return found
+
+
+def _optimizer(recipe):
+    """An LSTM for all of θ, or one for each of its parts that the recipe names."""
+    lstm = make_optimizer("lstm", **recipe["lstm"])
+    parts = recipe.get("groups", {}).get("parts")
+    return Groups(dict.fromkeys(parts, lstm)) if parts else lstm
 
 
 def _rate(search, seed):
@@ -168,7 +198,7 @@ def race(learned, problem, test):
 def race_tuned(name, problem, test, objective="final"):
     """The entry of the rule `name`, its learning rate tuned on validation tasks first."""
     runs, steps = test["tuning_runs"], test["tuning_steps"]
-    rule, edge = tune(make_optimizer(name), problem, test["seed"], runs, steps, objective)
+    rule, edge = tune(make_optimizer(name), problem, test["seed"], runs, steps, objective, test.get("around"))
     return _entry(rule, rule.init(), problem, test, rule.learning_rate, edge)
 
 

@@ -1,0 +1,81 @@
+"""Several optimizers in one model, each for a part of θ."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import minigrad as mg
+from l2l.errors import L2LError
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A rule for each named part of θ, with a φ and a state of its own: where ∇_a and ∇_b are two parts' gradients,
+
+        g_t = [m_a(∇_a, h_a; φ_a); m_b(∇_b, h_b; φ_b)]
+
+    as the paper takes one LSTM for convolutions and another for the rest (Andrychowicz et al. 2016, section 3.3).
+
+    groups: {part: rule}, any mixture of learned and hand-designed; φ is {part: its rule's φ}, and all of it is
+    meta-trained. Which coordinates a part has is the task's to say: `fitted` makes of these groups the rule that acts
+    on a task, which `train`, `compare` and `minimize` do by themselves. Raises L2LError for a rule that uses curvature,
+    which sees all of θ.
+    """
+
+    groups: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for part, rule in self.groups.items():
+            if isinstance(rule, Groups) or getattr(rule, "uses_curvature", False):
+                raise L2LError(f"group {part!r} is one part of θ: {type(rule).__name__} cannot act on that alone")
+
+    def init(self, rng=None):
+        return {part: rule.init(rng) for part, rule in self.groups.items()}
+
+    def init_state(self, theta):
+        raise L2LError("groups do not know which coordinates they are: take l2l.optimizers.fitted(groups, task)")
+
+    def __call__(self, phi, grad, state):
+        return self.init_state(grad)
+
+
+@dataclass(frozen=True)
+class _Fitted(Groups):
+    """Groups that know the sizes of their parts, {part: coordinates}, in the order in which they lie in θ."""
+
+    sizes: dict = field(default_factory=dict)
+
+    def init_state(self, theta):
+        return {part: self.groups[part].init_state(piece) for part, piece in self._pieces(theta)}
+
+    def __call__(self, phi, grad, state):
+        updates, new = [], {}
+        for part, piece in self._pieces(grad):
+            update, new[part] = self.groups[part](phi[part], piece, state[part])
+            updates.append(update)
+        return mg.concatenate(updates), new
+
+    def _pieces(self, vector):
+        ends = np.cumsum(list(self.sizes.values())).tolist()
+        for part, start, end in zip(self.sizes, [0, *ends], ends, strict=False):
+            yield part, vector[start:end]
+
+
+def fitted(optimizer, task):
+    """The optimizer as it acts on this task: itself, unless it is made of groups, which then know where they are.
+
+    Raises L2LError where its groups are not the parts of the task's θ, all of them.
+    """
+    if not isinstance(optimizer, Groups):
+        return optimizer
+    if set(optimizer.groups) != set(task.parts):
+        found, there = (", ".join(names) or "none" for names in (optimizer.groups, task.parts))
+        raise L2LError(
+            f"the parts of this θ are: {there}; give each of them a rule, and nothing else one, not: {found}"
+        )
+    return _Fitted(optimizer.groups, task.parts)
+
+
+def rules(optimizer):
+    """The rules that an optimizer is made of: itself, or those of its groups."""
+    return list(optimizer.groups.values()) if isinstance(optimizer, Groups) else [optimizer]

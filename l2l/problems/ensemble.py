@@ -1,0 +1,53 @@
+"""Several problems as one."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import minigrad as mg
+from l2l.errors import L2LError
+from l2l.problems.task import Task
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """f(θ) = Σ_i w_i f_i(θ_i)/n_i, each θ_i with a problem f_i of its own, which sums n_i functions.
+
+    problems: {name: problem}. weights: one w for each, in the order of their names, or one for all. The parts of θ are
+    the problems' names, or NAME.PART where a problem has parts itself.
+    """
+
+    problems: dict = field(default_factory=dict)
+    weights: tuple = (1.0,)
+
+    def __post_init__(self):
+        if not self.problems:
+            raise L2LError("an ensemble has at least one of problems, written as NAME=PROBLEM,NAME=PROBLEM")
+        if len(self.weights) not in (1, len(self.problems)):
+            raise L2LError(f"weights are one for all problems or one each, {len(self.problems)}: not {self.weights}")
+        if not all(0 < w < math.inf for w in self.weights):
+            raise L2LError(f"weights are positive numbers, not {self.weights}")
+
+    @property
+    def data(self):
+        sources = sorted({problem.data for problem in self.problems.values()})
+        return " and ".join(sources)
+
+    def sample(self, rng, split="train"):
+        tasks = {name: self.problems[name].sample(rng, split) for name in sorted(self.problems)}
+        weights = self.weights * (len(tasks) if len(self.weights) == 1 else 1)
+        parts = {}
+        for name, task in tasks.items():
+            parts |= {f"{name}.{part}": size for part, size in task.parts.items()} or {name: len(task.theta)}
+        ends = np.cumsum([len(task.theta) for task in tasks.values()]).tolist()
+        starts = [0, *ends]
+
+        def loss(theta, batches):
+            return sum(
+                (w / task.functions) * task.loss(theta[start:end], batch)
+                for w, task, start, end, batch in zip(weights, tasks.values(), starts, ends, batches, strict=False)
+            )
+
+        theta = mg.concatenate([task.theta for task in tasks.values()])
+        return Task(theta, loss, lambda: [task.next_batch() for task in tasks.values()], parts=parts)
