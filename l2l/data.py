@@ -69,8 +69,13 @@ def _given(folder, name):
     return Path(folder) / name if (Path(folder) / name).is_dir() else None
 
 
-def _fetch(name, folder="mnist", mirror=MIRROR, known=SHA256):
-    """The file in the user's cache, downloaded if it is not there. What has another checksum never gets that far."""
+def _fetch(name):
+    return _cached(name, "mnist", MIRROR, SHA256)
+
+
+def _cached(name, folder, mirror, known):
+    """The file in the user's cache, downloaded if it is not there. It gets there whole, or not at all: what arrives is
+    put beside it, compared with its checksum, and then renamed."""
     pooch.get_logger().setLevel("ERROR")
     cache = pooch.create(path=pooch.os_cache("l2l") / folder, base_url=mirror, registry=known, retry_if_failed=1)
     return Path(cache.fetch(name, downloader=pooch.HTTPDownloader(timeout=PATIENCE)))
@@ -156,7 +161,7 @@ def _cifar10(folder):
         files, source = _cifar_folder(given), "CIFAR-10 from L2L_DATA"
     else:
         try:
-            path = _fetch(CIFAR_ARCHIVE, "cifar-10", CIFAR_MIRROR, CIFAR_SHA256)
+            path = _cached(CIFAR_ARCHIVE, "cifar-10", CIFAR_MIRROR, CIFAR_SHA256)
         except (OSError, ValueError) as error:  # no network, no writable cache, or a mirror with something else
             raise DataError(
                 f"CIFAR-10 could not be downloaded ({type(error).__name__}): set L2L_DATA to a folder that holds "

@@ -96,7 +96,7 @@ def name_in(registry, thing):
     for name, cls in registry.items():
         if cls is type(thing):
             return name
-    raise L2LError(f"a {type(thing).__name__} has no name to build it by: {', '.join(registry)}")
+    raise L2LError(f"a {type(thing).__name__} cannot be saved, for it has no name to load it by: {', '.join(registry)}")
 
 
 def settings_of(registry, thing):

@@ -1,4 +1,4 @@
-"""Shared by all tests: no network, and a small data set of its own."""
+"""Shared by all tests: no network, and small data sets of its own."""
 
 import gzip
 import struct
@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from l2l.data import CIFAR_FILES, CIFAR_FOLDER
+from l2l.optimizers import OPTIMIZERS
 
 # The same examples in every run: a test that fails now and then helps nobody.
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=60, database=None)
@@ -26,10 +28,30 @@ def write_digits(folder, train=240, test=60):
     prototypes = rng.integers(0, 256, (10, 28, 28))
     folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", train), ("t10k", test)):
-        labels = rng.integers(10, size=n).astype(np.uint8)
+        labels = (np.arange(n) % 10).astype(np.uint8)
         images = np.clip(prototypes[labels] + rng.normal(scale=40, size=(n, 28, 28)), 0, 255).astype(np.uint8)
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+
+
+def write_photographs(folder, train=30, test=50):
+    """Six files in CIFAR-10's binary layout, five of `train` images and one of `test`: prototypes with noise."""
+    rng = np.random.default_rng(1)
+    prototypes = rng.integers(0, 256, (10, 3 * 32 * 32))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in CIFAR_FILES:
+        n = test if name == "test_batch.bin" else train
+        labels = np.arange(n) % 10
+        images = np.clip(prototypes[labels] + rng.normal(scale=40, size=(n, 3 * 32 * 32)), 0, 255)
+        (folder / name).write_bytes(np.hstack([labels[:, None], images]).astype(np.uint8).tobytes())
+
+
+COORDINATEWISE = [
+    name
+    for name, cls in OPTIMIZERS.items()
+    if not hasattr(cls, "uses_curvature") and name not in ("kernel-lstm", "groups")  # these two: test_groups.py
+]
+"""The rules that treat every coordinate alike."""
 
 
 def some_phi(optimizer, seed=0):
@@ -42,15 +64,16 @@ def some_phi(optimizer, seed=0):
 
 
 @pytest.fixture(scope="session")
-def digits_folder(tmp_path_factory):
+def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     write_digits(folder / "mnist")
+    write_photographs(folder / CIFAR_FOLDER)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def _offline_digits(monkeypatch, digits_folder):
-    monkeypatch.setenv("L2L_DATA", str(digits_folder))
+def _offline_data(monkeypatch, data_folder):
+    monkeypatch.setenv("L2L_DATA", str(data_folder))
 
 
 FAULTS = pytest.StashKey()

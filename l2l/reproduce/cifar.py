@@ -3,7 +3,7 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, markdown, race, race_tuned, rounded, spread
+from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """`lstm` and `lstm-sub` are two LSTMs each, one for the convolutions and one for the rest; `lstm-sub` was
 meta-trained on labels {sub} alone; `lstm, shared` is one LSTM for all of θ. A loss at step t is the mean over the ten
@@ -42,7 +42,7 @@ def _learned(settings, workshop):
 
 
 def _others(settings, recipe, trials):
-    """{name: (folder, recipe)} of what is learned beside the first, with the seed and the rate that were best for it."""
+    """{name: (folder, recipe)} of what is learned beside the first, with the seed and the rate that served it best."""
     others, found = settings["others"], {}
     best = min(trials, key=lambda trial: trial["validation"] or np.inf)
     for key, name in (("sub", "lstm-sub"), ("shared", "lstm, shared")):
@@ -103,8 +103,7 @@ def _claims(entries, settings):
 
     def compared(problem, step):
         last = {name: float(_at(entry, step).mean()) for name, entry in entries[problem].items()}
-        rules = {name: loss for name, loss in last.items() if not name.startswith("lstm") and np.isfinite(loss)}
-        best = min(rules, key=rules.get)
+        best = best_of(last)
         return last, best, f"{last['lstm']:.3g}, {best} {last[best]:.3g}"
 
     for problem in entries:

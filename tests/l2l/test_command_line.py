@@ -234,7 +234,7 @@ def test_lists_have_a_line_each_with_options(command, some, capsys):
         (["compare", "simple", "--optimizers", "lstm"], "trained first.*lstm=PATH"),
         (["compare", "simple", "--optimizers", "adam,adam"], "twice"),
         (["compare", "simple", "--optimizers", ""], "no optimizer ''"),
-        (["reproduce", "cifar"], "invalid choice.*quadratic"),
+        (["reproduce", "imagenet"], "invalid choice.*quadratic"),
         (["compare", "simple", "--optimizers", "sgd", "--json", "/dev/null/r.json"], "cannot write /dev/null/r.json"),
         (["train", "simple", "--out", "/dev/null/x"], "cannot write /dev/null/x"),
     ],

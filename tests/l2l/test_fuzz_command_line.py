@@ -24,7 +24,7 @@ L2L = f"{shlex.quote(sys.executable)} -m l2l"
 HUGE = ["1" + "0" * 12, "9" * 30, "9" * 5000, "1e300", "1e400"]
 NUMBERS = ["", " ", "0", "-0", "-1", "1", "2", "1.5", "²", "١", "1_0", "nan", "inf", "-inf", "1e-400", *HUGE]
 WORDS = ["true", "None", "[]", "$x$", "_", "é한", "a" * 300, "a" * 5000, "x\0y", "\udcff", "\ud800", "a\nb", "\x1b[2J"]
-SIGNS = ["--", "-x", "--out", "=", ":", ",", "::=", "a=b=c", "%s", "{0}", "@x"]
+SIGNS = ["--", "-x", "--out", "=", ":", ",", "::=", "a=b=c", "a=sgd", "a=simple,b=x", "%s", "{0}", "@x"]
 NAMES = ["folder", "binary", "missing", "folder/missing", "binary/x", "saved.npz", "mnist", "/dev/null", "/proc/x", "."]
 VALUES = st.sampled_from(NUMBERS + WORDS + SIGNS + NAMES)
 
@@ -33,6 +33,8 @@ PROBLEMS = [
     ["simple"],
     ["quadratic", "--dimension", "2", "--functions", "2"],
     ["mnist", "--hidden", "2", "--batch", "2"],
+    ["mnist-conv", "--channels", "2", "--hidden", "2", "--batch", "2"],
+    ["ensemble", "--problems", "a=simple,b=quadratic:functions=2"],
 ]
 TRAIN = ["seed", "episodes", "steps", "unroll", "meta-lr", "warmup", "decay", "clip", "validate-every", "patience"]
 RACE = ["seed", "steps", "repeats", "json", "plot"]
@@ -40,6 +42,8 @@ OF_PROBLEM = {
     "simple": [],
     "quadratic": ["dimension", "functions"],
     "mnist": ["hidden", "layers", "activation", "batch"],
+    "mnist-conv": ["channels", "hidden", "labels", "batch"],
+    "ensemble": ["problems", "weights"],
 }
 FIELDS = sorted(
     {name for cls in OPTIMIZERS.values() for name in cls.__dataclass_fields__} | {"preset", "name", "self", ""}
@@ -182,11 +186,20 @@ def test_a_name_that_is_not_text_is_printed_all_the_same(tmp_path):
     assert r"\udcff/optimizer.npz holds the optimizer" in done.stdout
 
 
-@pytest.mark.parametrize("optimizer", ["sgd:learning_rate=1:learning_rate=2", "sgd:name=adam"])
-def test_option_of_an_optimizer_given_twice_is_refused(optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        ("sgd:learning_rate=1:learning_rate=2", "has an option twice"),
+        ("sgd:name=adam", "optimizer 'sgd' has no option 'name'"),
+        ("a=sgd:learning_rate=1:learning_rate=2", "has an option twice"),
+        ("a=sgd,a=adam", "a name twice"),
+        ("a=sgd,b=adam", "the parts of this θ are: none"),
+    ],
+)
+def test_option_or_part_of_an_optimizer_that_cannot_be_is_refused(optimizer, message):
     code, errors, new = call(["train", "simple", "--optimizer", optimizer, "--out", "out"])
     assert (code, new) == (2, set())
-    assert "has an option twice" in complaint(code, errors)
+    assert message in complaint(code, errors)
 
 
 def test_json_and_plot_in_one_file_are_refused():

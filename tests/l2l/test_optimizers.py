@@ -5,13 +5,11 @@ import pytest
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
+from l2l.optimizers import LSTM, make_optimizer
 from l2l.optimizers.learned import log_sign
-from tests.conftest import some_phi
+from tests.conftest import COORDINATEWISE, some_phi
 
 GRADIENTS = np.random.default_rng(0).normal(size=(30, 4)) * np.array([1.0, 1e-3, 30.0, 0.0])
-
-COORDINATEWISE = [name for name, cls in OPTIMIZERS.items() if not hasattr(cls, "uses_curvature")]
 
 
 def updates_of(optimizer, gradients=GRADIENTS, phi=None):

@@ -16,15 +16,17 @@ import pytest
 import minigrad as mg
 from l2l import data
 from l2l.errors import DataError, L2LError
-from l2l.problems import MNIST, PROBLEMS, Quadratic, draw_task, make_problem
+from l2l.problems import MNIST, PROBLEMS, Quadratic, Simple, draw_task, make_problem
 from tests.conftest import write_digits, write_idx
 
 ROOT = Path(__file__).parents[2]
+NEEDED = {"ensemble": {"problems": {"a": Simple(), "b": Quadratic(functions=2)}}}
+"""Options without which there is no problem."""
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_same_seed_same_task_and_other_index_another(name):
-    problem = make_problem(name)
+    problem = make_problem(name, **NEEDED.get(name, {}))
     first, again, other = (draw_task(problem, "train", 3, i) for i in (0, 0, 1))
     batch = first.next_batch()
     assert first.loss(first.theta, batch) == again.loss(again.theta, again.next_batch())
@@ -33,7 +35,7 @@ def test_same_seed_same_task_and_other_index_another(name):
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_loss_and_gradient_are_float32_and_two_derivatives_are_right(name):
-    task = draw_task(make_problem(name), "train", 0, 0)
+    task = draw_task(make_problem(name, **NEEDED.get(name, {})), "train", 0, 0)
     batch = task.next_batch()
     value, gradient = mg.value_and_grad(task.loss)(task.theta, batch)
     assert (value.dtype, gradient.dtype, gradient.shape) == (np.float32, np.float32, task.theta.shape)
@@ -139,8 +141,8 @@ def test_without_network_the_embedded_digits_are_used(monkeypatch):
     assert set(np.unique(labels)) == set(range(10))
 
 
-def test_download_is_used_where_there_is_one(monkeypatch, digits_folder):
-    monkeypatch.setattr(data, "_fetch", lambda name: digits_folder / "mnist" / name)
+def test_download_is_used_where_there_is_one(monkeypatch, data_folder):
+    monkeypatch.setattr(data, "_fetch", lambda name: data_folder / "mnist" / name)
     assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
 
 
@@ -153,13 +155,13 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def mirror(monkeypatch, tmp_path, digits_folder):
+def mirror(monkeypatch, tmp_path, data_folder):
     """The small digits on a server of this machine, with their checksums, and a cache of our own."""
-    handler = functools.partial(Quiet, directory=digits_folder / "mnist")
+    handler = functools.partial(Quiet, directory=data_folder / "mnist")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(data.pooch, "os_cache", lambda name: tmp_path)
     for name in data.SHA256:
-        monkeypatch.setitem(data.SHA256, name, data.pooch.file_hash(digits_folder / "mnist" / name))
+        monkeypatch.setitem(data.SHA256, name, data.pooch.file_hash(data_folder / "mnist" / name))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.send = shutil.copyfileobj
         monkeypatch.setattr(data, "MIRROR", f"http://127.0.0.1:{server.server_port}/")

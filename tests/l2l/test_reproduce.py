@@ -10,19 +10,27 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import L2LError
-from l2l.reproduce import EXPERIMENTS, curves, reproduce, settings, workshop
+from l2l.reproduce import EXPERIMENTS, cifar, curves, reproduce, settings, workshop
 from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 
 TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
 
 TINY = {
-    "problem": {"functions": 2},
+    "problem": {"functions": 2, "channels": [2, 2]},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
     "search": {"trials": 2, "training": {"episodes": 1}},
     "seeds": {"count": 1, "training": {"episodes": 1}, "search": {}},
     "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
-    "targets": {"show_at": [1, 5], "most_at": {"5": 1e9}, "most_at_98": {}, "ahead_from": 1},
+    "targets": {
+        "show_at": [1, 5],
+        "most_at": {"5": 1e9},
+        "most_at_98": {},
+        "ahead_from": 1,
+        "ahead_at": 4,
+        "not_behind_at": {"CIFAR-2": 8},
+    },
+    "others": {"training": {"episodes": 2}},
     "paper": {},
     "grid": {"units": [2, 3], "layers": [1], "test": {"steps": 6}},
     "quadratic": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
@@ -160,8 +168,8 @@ def test_results_are_not_replaced_unasked(tiny, tmp_path):
 
 
 def test_unknown_experiment_names_those_there_are():
-    with pytest.raises(L2LError, match="no experiment 'cifar'.*quadratic"):
-        reproduce("cifar")
+    with pytest.raises(L2LError, match="no experiment 'imagenet'.*quadratic"):
+        reproduce("imagenet")
 
 
 def claims_of(lstm, adam, **targets):
@@ -188,6 +196,46 @@ def test_ahead_from_looks_at_every_step_from_there_on():
 
 def test_loss_above_its_target_fails():
     assert claims_of([3.0, 2.0], [4.0, 4.0], most_at={"1": 1.9})["loss at step 1 at most 1.9"] is False
+
+
+def cifar_claims(lstm, adam, shared=None):
+    curves = {"lstm": lstm, "adam": adam} | ({"lstm, shared": shared} if shared else {})
+    entries = {"CIFAR-2": {name: {"curves": np.array([curve])} for name, curve in curves.items()}}
+    targets = {"ahead_at": 2, "not_behind_at": {"CIFAR-2": 3}}
+    return {text: bool(holds) for text, holds in cifar._claims(entries, {"targets": targets})}
+
+
+def test_ahead_and_not_behind_compare_means_over_the_steps_before():
+    assert cifar_claims([4.0, 2.0, 9.0], [5.0, 2.0, 8.0]) == {
+        "CIFAR-2: at step 2 ahead of every tuned rule: 3, adam 3.5": True,
+        "CIFAR-2: at step 3 not behind any: 5, adam 5": True,
+    }
+    assert not any(cifar_claims([5.0, 2.0, 9.0], [5.0, 2.0, 8.0]).values())
+
+
+def test_one_lstm_that_is_ahead_of_two_is_reported():
+    assert (
+        cifar_claims([4.0, 2.0, 2.0], [9.0, 9.0, 9.0], [3.0, 2.0, 2.0])[
+            "CIFAR-2: two LSTMs ahead of one at step 2: 3, 2.5"
+        ]
+        is False
+    )
+
+
+def test_race_is_kept_until_the_experiment_ends(tmp_path):
+    shop, computed = Workshop("cifar", tmp_path), []
+
+    def entry():
+        computed.append(1)
+        return {"learning_rate": 0.5, "grid_edge": False, "curves": np.arange(6.0).reshape(2, 3)}
+
+    first, again = shop.kept("ten, adam", {"seed": 0}, entry), shop.kept("ten, adam", {"seed": 0}, entry)
+    np.testing.assert_array_equal(first["curves"], again["curves"])
+    assert (again["learning_rate"], again["grid_edge"], len(computed)) == (0.5, False, 1)
+    shop.kept("ten, adam", {"seed": 1}, entry)
+    assert len(computed) == 2
+    shop.end()
+    assert list(tmp_path.rglob("*.npz")) == []
 
 
 def test_diverged_rule_is_never_the_best():
