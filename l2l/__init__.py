@@ -12,9 +12,20 @@ from l2l import doctor
 from l2l.checkpoint import load, save
 from l2l.evaluate import compare
 from l2l.minimize import minimize
-from l2l.optimizers import make_optimizer
+from l2l.optimizers import Groups, make_optimizer
 from l2l.problems import make_problem
 from l2l.train import train
 from l2l.unroll import unroll
 
-__all__ = ["compare", "doctor", "load", "make_optimizer", "make_problem", "minimize", "save", "train", "unroll"]
+__all__ = [
+    "Groups",
+    "compare",
+    "doctor",
+    "load",
+    "make_optimizer",
+    "make_problem",
+    "minimize",
+    "save",
+    "train",
+    "unroll",
+]

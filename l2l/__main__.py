@@ -14,9 +14,9 @@ from tqdm import tqdm
 from l2l import checkpoint, doctor, files, plots, report, session
 from l2l.errors import L2LError
 from l2l.evaluate import compare, summary
-from l2l.optimizers import OPTIMIZERS, make_optimizer
+from l2l.optimizers import OPTIMIZERS, fitted, make_optimizer
 from l2l.options import MOST, MOST_SEED, build, name_in, parse, settings_of
-from l2l.problems import PROBLEMS, make_problem
+from l2l.problems import PROBLEMS, draw_task, make_problem
 from l2l.reproduce import EXPERIMENTS, reproduce
 
 EXIT_CODES = (
@@ -84,6 +84,7 @@ def _train(options):
         raise L2LError("the following arguments are required: --out")
     problem = _problem_of(options)
     optimizer = _optimizer_of(options.optimizer)
+    fitted(optimizer, draw_task(problem, "train", options.seed, 1))  # refuses groups that are not the parts of θ
     files.claim(_files_in(options.out), options.overwrite)
     print(f"data: {problem.data}")
     training = _train_and_save(

@@ -28,7 +28,7 @@ def write_digits(folder, train=240, test=60):
     prototypes = rng.integers(0, 256, (10, 28, 28))
     folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", train), ("t10k", test)):
-        labels = (np.arange(n) % 10).astype(np.uint8)
+        labels = rng.integers(10, size=n).astype(np.uint8)
         images = np.clip(prototypes[labels] + rng.normal(scale=40, size=(n, 28, 28)), 0, 255).astype(np.uint8)
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)

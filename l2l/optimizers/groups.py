@@ -10,11 +10,12 @@ from l2l.errors import L2LError
 
 @dataclass(frozen=True)
 class Groups:
-    """A rule for each named part of θ, with a φ and a state of its own: where ∇_a and ∇_b are two parts' gradients,
+    """A rule for each named part of θ, with a φ and a state of its own:
 
         g_t = [m_a(∇_a, h_a; φ_a); m_b(∇_b, h_b; φ_b)]
 
-    as the paper takes one LSTM for convolutions and another for the rest (Andrychowicz et al. 2016, section 3.3).
+    where ∇_a and ∇_b are the gradients of two parts. The paper takes one LSTM for convolutions and another for the rest
+    (Andrychowicz et al. 2016, section 3.3).
 
     groups: {part: rule}, any mixture of learned and hand-designed; φ is {part: its rule's φ}, and all of it is
     meta-trained. Which coordinates a part has is the task's to say: `fitted` makes of these groups the rule that acts

@@ -66,9 +66,9 @@ class _Convnet:
     def sample(self, rng, split="train"):
         images, labels = self.images().splits[split]
         of_label = [np.flatnonzero(labels == label) for label in self.labels]
-        if any(len(found) == 0 for found in of_label):
-            raise L2LError(f"{self.data} has no images of some of the labels {self.labels} to draw from, in {split}")
         chosen, answers = np.concatenate(of_label), np.repeat(np.arange(len(of_label)), [len(f) for f in of_label])
+        if not len(chosen):
+            raise L2LError(f"{self.data}: none of the images for {split} has one of the labels {self.labels}")
 
         def normal(*shape):
             return rng.normal(scale=0.01, size=shape).astype(np.float32)

@@ -98,8 +98,8 @@ def test_wrong_networks_are_refused(settings, message):
 def test_labels_that_the_data_lack_are_named(monkeypatch):
     images = data.Images({"train": (np.zeros((3, 784), np.uint8), np.array([0, 1, 1], np.uint8))}, "three digits")
     monkeypatch.setattr(MNISTConv, "images", staticmethod(lambda: images))
-    with pytest.raises(L2LError, match=r"three digits has no images of some of the labels \(0, 5\)"):
-        draw_task(MNISTConv(labels=(0, 5)), "train", 0, 0)
+    with pytest.raises(L2LError, match=r"three digits: none of the images for train has one of the labels \(5, 6\)"):
+        draw_task(MNISTConv(labels=(5, 6)), "train", 0, 0)
 
 
 # ------------------------------------------------------------------------------------------ ensembles

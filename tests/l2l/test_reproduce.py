@@ -28,6 +28,7 @@ TINY = {
         "most_at_98": {},
         "ahead_from": 1,
         "ahead_at": 4,
+        "learned_at": 8,
         "not_behind_at": {"CIFAR-2": 8},
     },
     "others": {"training": {"episodes": 2}},
@@ -201,12 +202,14 @@ def test_loss_above_its_target_fails():
 def cifar_claims(lstm, adam, shared=None):
     curves = {"lstm": lstm, "adam": adam} | ({"lstm, shared": shared} if shared else {})
     entries = {"CIFAR-2": {name: {"curves": np.array([curve])} for name, curve in curves.items()}}
-    targets = {"ahead_at": 2, "not_behind_at": {"CIFAR-2": 3}}
-    return {text: bool(holds) for text, holds in cifar._claims(entries, {"targets": targets})}
+    targets = {"learned_at": 1, "ahead_at": 2, "not_behind_at": {"CIFAR-2": 3}}
+    settings = {"targets": targets, "test": {"labels": {"CIFAR-2": [0, 1]}}}
+    return {text: bool(holds) for text, holds in cifar._claims(entries, settings)}
 
 
 def test_ahead_and_not_behind_compare_means_over_the_steps_before():
     assert cifar_claims([4.0, 2.0, 9.0], [5.0, 2.0, 8.0]) == {
+        "CIFAR-2: at step 1 below half of a guess's loss: 4": False,
         "CIFAR-2: at step 2 ahead of every tuned rule: 3, adam 3.5": True,
         "CIFAR-2: at step 3 not behind any: 5, adam 5": True,
     }
