@@ -18,7 +18,9 @@ def run(settings, workshop):
     learned = _learned(settings, workshop)
     problems = {name: workshop.problem({**settings["problem"], "labels": c}) for name, c in test["labels"].items()}
     entries = {name: _race(name, problem, learned, test, workshop) for name, problem in problems.items()}
-    title = "Learned on all labels, or on labels the test has not, and rules tuned for each problem"
+    step = test["tuning_steps"]
+    ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
+    title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} sets of labels"
     plots.panels(workshop.out / "figure.png", {name: _shown(rows) for name, rows in entries.items()}, title)
     results = {
         problem: {
@@ -88,6 +90,11 @@ def _at(entry, step):
     return entry["curves"][:, max(step - 10, 0) : step].mean(axis=1)
 
 
+def _means(rows, step):
+    """{name: loss at a step, the mean over the runs}"""
+    return {name: float(_at(entry, step).mean()) for name, entry in rows.items()}
+
+
 def _table(entries, settings):
     test, at, rows = settings["test"], settings["targets"]["show_at"], []
     for problem, found in entries.items():
@@ -106,13 +113,13 @@ def _claims(entries, settings):
     targets, claims = settings["targets"], []
 
     def compared(problem, step):
-        last = {name: float(_at(entry, step).mean()) for name, entry in entries[problem].items()}
+        last = _means(entries[problem], step)
         best = best_of(last)
         return last, best, f"{last['lstm']:.3g}, {best} {last[best]:.3g}"
 
     for problem, labels in settings["test"]["labels"].items():
         half, step = math.log(len(labels)) / 2, targets["learned_at"]
-        reached = float(_at(entries[problem]["lstm"], step).mean())
+        reached = _means(entries[problem], step)["lstm"]
         claims.append((f"{problem}: at step {step} below half of a guess's loss: {reached:.3g}", reached < half))
         if step := targets["ahead_at"]:
             last, best, numbers = compared(problem, step)
