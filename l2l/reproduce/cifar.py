@@ -20,7 +20,7 @@ def run(settings, workshop):
     entries = {name: _race(name, problem, learned, test, workshop) for name, problem in problems.items()}
     step = test["tuning_steps"]
     ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
-    title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} sets of labels"
+    title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} problems"
     plots.panels(workshop.out / "figure.png", {name: _shown(rows) for name, rows in entries.items()}, title)
     results = {
         problem: {
