@@ -264,10 +264,14 @@ def show_animation(figure, draw, frames, alt, strip=4, interval=100):
 
 
 def _self_contained(player):
-    """Matplotlib's player, with signs for the icons that it would fetch, small frames, and one name in every build."""
+    """Matplotlib's player, with signs for the icons that it would fetch, small frames, and one name in every build.
+
+    It begins with its first frame: JupyterLab gives no room to an image that a script fills, before the first click.
+    """
     player = re.sub(r"<link [^>]*>\s*", "", player, count=1)
     player = re.sub(r'<i class="fa ([^"]*)"></i>', lambda match: ICONS[match[1]], player)
-    player = player.replace("<img ", '<img alt="The frames of the film above, one at a time" ')
+    first = re.search(r'"data:image[^"]*"', player)[0]
+    player = player.replace("<img ", f'<img alt="The frames of the film above, one at a time" src={first} ')
     (name,) = set(re.findall(r"[0-9a-f]{32}", re.sub(r'"data:image[^"]*"', "", player)))
     player = re.sub(r"(?<=data:image/png;base64,)[^\"]*", lambda match: _smaller(match[0]), player)
     player = player.replace(name, "NAME")

@@ -26,7 +26,8 @@ from minigrad.layers import lstm_cell, lstm_gates
 #
 # Momentum keeps a velocity, $v \leftarrow \mu v + \nabla$. Two things about it are fixed: what share $\mu$ is kept, and
 # that every gradient is written with weight 1. Let both depend on what comes in, and add a third choice, how much
-# of the memory is shown. That is an LSTM cell. Each *gate* is a small network with outputs between 0 and 1:
+# of the memory is shown. That is an LSTM cell. Each *gate* is a small network with outputs between 0 and 1, which the
+# *sigmoid* $\sigma(z) = \frac{ 1 }{ 1 + e^{-z} }$ brings about:
 #
 # $$ i, f, o = \sigma\bigl(W_k\,[x; h] + b_k\bigr) \qquad g = \tanh\bigl(W_g\,[x; h] + b_g\bigr) \tag{11.1} $$
 #
@@ -49,7 +50,7 @@ show_source(lstm_gates, lstm_cell)
 # %%
 gradients = 1e-3 * np.random.default_rng(0).normal(size=(50, 1, 4))  # 50 steps of 4 coordinates
 weights = {"W": np.zeros((4, 1, 2)), "b": np.array([40.0, np.log(9.0), 0.0, 0.0]).reshape(4, 1, 1)}
-weights["W"][2, 0, 0] = 1.0
+weights["W"][2, 0, 0] = 1.0  # the order is i, f, g, o; σ(40) is nearly 1, and σ(log 9) is 0.9
 h = c = velocity = np.zeros((1, 4))
 rule = Momentum(learning_rate=1.0, momentum=0.9)
 for gradient in gradients:
@@ -383,7 +384,11 @@ show(
 #
 # How does such a cell become an optimizer? A model has thousands of parameters, another model has others.
 # The paper's answer is *coordinatewise*: one network, with the same weights for each coordinate of $\theta$, and a state of its own for each. Each column of
-# the cell's arrays, which was a sequence above, is a coordinate now:
+# the cell's arrays, which was a sequence above, is a coordinate now.
+#
+# The package puts one cell on top of another: what the first shows is the input of the second. A last linear layer, the
+# *read-out*, makes one number of what the second shows, and `scale` times that number is the update. (`log_sign` writes
+# the gradient in another form, for lesson 14.)
 
 # %%
 show_source(LSTM.init_state, LSTM.__call__)
