@@ -63,6 +63,16 @@ def some_phi(optimizer, seed=0):
     return phi
 
 
+def updates_of(optimizer, gradients, phi=None):
+    """The updates that the optimizer makes of a sequence of gradients, by default with `some_phi`."""
+    phi = some_phi(optimizer) if phi is None else phi
+    state, updates = optimizer.init_state(gradients[0]), []
+    for gradient in gradients:
+        update, state = optimizer(phi, gradient, state)
+        updates.append(update)
+    return np.array(updates)
+
+
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")

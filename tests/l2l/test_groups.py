@@ -10,7 +10,7 @@ from l2l.evaluate import run
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, Newton, fitted
 from l2l.problems import Ensemble, Quadratic, Simple, Task, draw_task
 from l2l.unroll import unroll
-from tests.conftest import some_phi
+from tests.conftest import some_phi, updates_of
 
 SHAPES = Ensemble({"a": Quadratic(dimension=3, functions=1), "b": Quadratic(dimension=2, functions=2)})
 MIXED = Groups({"a": LSTM(hidden=(3,)), "b": Adam(0.05)})
@@ -155,15 +155,6 @@ def test_wrong_groups_are_refused(groups, message):
 
 
 # ------------------------------------------------------------------------------------------ whole kernels
-
-
-def updates_of(optimizer, gradients, phi=None):
-    phi = some_phi(optimizer) if phi is None else phi
-    state, updates = optimizer.init_state(gradients[0]), []
-    for gradient in gradients:
-        update, state = optimizer(phi, gradient, state)
-        updates.append(update)
-    return np.array(updates)
 
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
