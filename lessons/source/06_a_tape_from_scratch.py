@@ -66,7 +66,7 @@ for node, edges in enumerate(tape):
 #
 # $$ u_j = \sum_{i \text{ used } j} u_i \, \frac{\partial x_i}{\partial x_j} \tag{6.1} $$
 #
-# (Implementation: [`_backward`](../minigrad/core.py), which we will meet below. Test:
+# (Implementation: `_backward` in [core.py](../minigrad/core.py), which we will meet below. Test:
 # [test_core.py](../tests/minigrad/test_core.py).)
 #
 # The obvious program is a recursion. Start at the result. Send its cotangent along each edge, multiplied by the slope,
@@ -322,7 +322,7 @@ check(backward, that=fault, right="1,000 doublings, 2,000 edges, and 2^1000 path
 # 1. *A value knows its position.* `Var` is our `Number`: `value`, `node`, `tape`.
 # 2. *Each step records its edges.* `tape.edges` is one flat list of triples (node, parent, rule). Instead of a
 #    slope there is a rule, because for arrays a slope would be a matrix (lesson 7). The edges are written in
-#    [`traced`](../minigrad/core.py).
+#    `traced`, in [core.py](../minigrad/core.py).
 # 3. *One loop in reverse, adding up.* `_backward` is the exercise.
 
 # %%

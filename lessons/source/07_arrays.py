@@ -92,8 +92,8 @@ print(copying.T.astype(int))
 # $$ \langle u,\; J v \rangle = \langle J^\top u,\; v \rangle \tag{7.1} $$
 #
 # On the left stands the *Jacobian-vector product* (JVP): how the output moves. On the right the *vector-Jacobian product*
-# (VJP): what a backward pass computes. (Implementation: [`jvp`](../minigrad/transforms.py) and
-# [`vjp`](../minigrad/core.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
+# (VJP): what a backward pass computes. (Implementation: `jvp` in [transforms.py](../minigrad/transforms.py)
+# and `vjp` in [core.py](../minigrad/core.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
 #
 # We check it for the operations that move numbers around. They are linear, so $Jv$ is the operation itself, applied to
 # $v$. This is a test without any finite difference, and it is exact up to rounding. ($v$ and $u$ are random, seed `0`.)

@@ -32,7 +32,7 @@ from minigrad.testing import difference
 #
 # $$ H v = \nabla\bigl(\nabla f(x) \cdot v\bigr) \tag{8.1} $$
 #
-# Pearlmutter (1994) gave this to neural networks. (Implementation: [`hvp`](../minigrad/curvature.py). Test:
+# Pearlmutter (1994) gave this to neural networks. (Implementation: `hvp` in [curvature.py](../minigrad/curvature.py). Test:
 # [test_curvature.py](../tests/minigrad/test_curvature.py).)
 #
 # Here is a function in which every coordinate meets every other. For three coordinates we print its Hessian, a product
@@ -228,7 +228,7 @@ show_source(mg.hvp, mg.hessian, mg.jacobian)
 #
 # $$ J v = \Bigl( \frac{\partial}{\partial u}\, J^\top u \Bigr)^{\!\top} v \qquad\text{for any } u \tag{8.2} $$
 #
-# (Implementation: [`jvp`](../minigrad/transforms.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
+# (Implementation: `jvp` in [transforms.py](../minigrad/transforms.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
 # Applied to $\nabla f$, whose Jacobian is $H$, it gives $Hv$. A finite difference of two gradients is a fourth road, nearly
 # right.
 

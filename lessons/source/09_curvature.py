@@ -42,7 +42,7 @@ from l2l.problems import MNIST, draw_task
 # $$ G\,v = J^\top H_L\, J\, v \tag{9.1} $$
 #
 # Where $L$ is convex in $z$, as cross-entropy and squared error are, $G$ has no negative eigenvalue. (Implementation:
-# [`gauss_newton_product`](../minigrad/curvature.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
+# `gauss_newton_product` in [curvature.py](../minigrad/curvature.py). Test: [test_curvature.py](../tests/minigrad/test_curvature.py).)
 
 # %% [markdown]
 # The **Fisher information** asks another question: how fast does the *predicted distribution* change? How far

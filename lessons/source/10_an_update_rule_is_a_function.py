@@ -30,7 +30,7 @@ from minigrad.testing import difference
 #
 # $$ (g_t, h_{t+1}) = m(\nabla_t, h_t; \phi) \qquad\qquad \theta_{t+1} = \theta_t + g_t \tag{10.1} $$
 #
-# (Implementation: [hand_designed.py](../l2l/optimizers/hand_designed.py), and [`unroll`](../l2l/unroll.py) for the
+# (Implementation: [hand_designed.py](../l2l/optimizers/hand_designed.py), and `unroll` in [unroll.py](../l2l/unroll.py) for the
 # second half. Test: [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 #
 # Here are two. `SGD` remembers nothing, `Momentum` remembers a velocity. Both are functions of `phi`, `grad` and `state`.
@@ -54,7 +54,7 @@ for name in ("sgd", "momentum", "rmsprop", "adam"):
 # $$ L(\phi) = \sum_{t=0}^{T-1} w_t\, f(\theta_t) \tag{10.2} $$
 #
 # Each $\theta_t$ but the first depends on $\phi$, through all the updates before it. Writing these updates one after
-# another, as one long program from $\phi$ to $L$, is *unrolling*. (Implementation: [`unroll`](../l2l/unroll.py). Test:
+# another, as one long program from $\phi$ to $L$, is *unrolling*. (Implementation: `unroll` in [unroll.py](../l2l/unroll.py). Test:
 # [test_unroll.py](../tests/l2l/test_unroll.py).)
 #
 # This is the central function of the project, and it is one screen. Give it plain numbers, and it optimizes. Give it a
