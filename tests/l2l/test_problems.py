@@ -1,5 +1,6 @@
 """Optimizees: their values, their randomness and their gradients."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -18,6 +19,7 @@ from l2l import data
 from l2l.errors import DataError, L2LError
 from l2l.problems import MNIST, PROBLEMS, Quadratic, Simple, draw_task, make_problem
 from tests.conftest import write_digits, write_idx
+from tests.l2l.test_archive import cut_out, flip_bits, overwrite, truncate
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {"ensemble": {"problems": {"a": Simple(), "b": Quadratic(functions=2)}}}
@@ -263,6 +265,16 @@ def test_damaged_idx_is_named(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(DataError, match=message):
         data.read_idx(tmp_path / "file")
+
+
+@pytest.mark.parametrize("damage", [flip_bits, truncate, cut_out, overwrite])
+def test_damaged_gzip_is_refused_or_read_as_it_was(tmp_path, data_folder, damage):
+    sound = data_folder / "mnist" / "t10k-images-idx3-ubyte.gz"
+    content, values, damaged = sound.read_bytes(), data.read_idx(sound), tmp_path / "x.gz"
+    for seed in range(30):
+        damaged.write_bytes(damage(np.random.default_rng(seed), content))
+        with contextlib.suppress(DataError):
+            assert np.array_equal(data.read_idx(damaged), values), seed
 
 
 def test_files_that_do_not_fit_each_other_are_refused(monkeypatch, tmp_path):
