@@ -82,11 +82,16 @@ def _line(name, text):
 
 def _words(note):
     if isinstance(note, dict):
-        return " ".join(f"{key}={_words(value)}" for key, value in note.items())
+        return " ".join(f"{key}={_bracketed(value)}" for key, value in note.items())
     if isinstance(note, list):
         between = "; " if any(isinstance(item, dict) for item in note) else "-"
         return between.join(map(_words, note))
     return note if isinstance(note, str) else json.dumps(note)
+
+
+def _bracketed(value):
+    """A dict inside a dict shows where it ends."""
+    return f"({_words(value)})" if isinstance(value, dict) else _words(value)
 
 
 def _curve(note):
