@@ -19,8 +19,8 @@ import minigrad as mg
 from l2l import archive, checkpoint, files, session
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError, OptimizerFileError
-from l2l.optimizers import LSTM, make_optimizer
-from l2l.problems import MNIST, Quadratic
+from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, make_optimizer
+from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple
 
 TRAIN = sys.modules["l2l.train"]
 ROOT, DRIVER = Path(__file__).parents[2], Path(__file__).parent / "killed.py"
@@ -63,8 +63,12 @@ def at_once(tmp_path_factory):
         (Quadratic(dimension=3, functions=2), LSTM(hidden=(3,))),
         (Quadratic(dimension=3, functions=2), make_optimizer("adam")),
         (MNIST(hidden=2, batch=4), LSTM(hidden=(3,))),  # which draws minibatches
+        (
+            Ensemble({"a": Simple(), "b": MNISTConv(channels=(2,), hidden=2, batch=4)}),
+            Groups({"a": Adam(), "b.conv": KernelLSTM(hidden=(3,)), "b.rest": LSTM(hidden=(3,))}),
+        ),
     ],
-    ids=["lstm", "adam", "minibatches"],
+    ids=["lstm", "adam", "minibatches", "groups"],
 )
 def test_training_goes_on_from_any_episode_to_the_same_bits(problem, optimizer, tmp_path):
     states = []
