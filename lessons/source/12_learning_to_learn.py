@@ -270,7 +270,7 @@ for name in ("momentum", "nag", "adam"):
 # $$ \phi \leftarrow \phi + \mathrm{Adam}\!\left(\frac{\partial}{\partial \phi} \sum_{t=kT}^{(k+1)T-1} w_t\, f(\theta_t)\right)
 # \qquad \theta_{kT},\ h_{kT} \text{ constant} \tag{12.1} $$
 #
-# (Implementation: [`meta_gradient` and `run_episode`](../l2l/train.py). Test: [test_train.py](../tests/l2l/test_train.py), whose
+# (Implementation: `meta_gradient` and `run_episode` in [train.py](../l2l/train.py). Test: [test_train.py](../tests/l2l/test_train.py), whose
 # `test_no_gradient_crosses_the_boundary_between_two_unrolls` is about the last words.)
 
 # %%
