@@ -537,7 +537,7 @@ relu = {name: last["mnist, ReLU"][column] for name, column in columns.items()}
 # ## Summary
 #
 # 1. At other widths, with two layers of moderate size and for twice the steps, the learned optimizer stays even with or
-#    ahead of tuned rules; on tanh, ReLU, far starts and quadratics it falls behind by factors of two to seven.
+#    ahead of tuned rules; on tanh, ReLU, far starts and quadratics it falls behind by factors of two to about ten.
 # 2. What kills it is a change that is no change, the unit of the loss: a factor becomes a sum in the log-sign input, and
 #    below $e^{-p}$ all six trainings are blind, where Adam divides the factor away.
 # 3. Scaling the gradients mends units exactly, tanh and ReLU mostly, and quadratics hardly, which leaves training on
