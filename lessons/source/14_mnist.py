@@ -23,7 +23,8 @@ from minigrad import threads
 # ## The network, and the race
 #
 # The optimizee is the paper's: 784 pixels, 20 sigmoid units, 10 digits. Its loss $f$ is the cross-entropy of a
-# fresh batch of 128 images. A guess that gives each digit the same probability costs $\ln 10$.
+# fresh batch of 128 images, in *nats*: its logarithm is the natural one. A guess that gives each digit the same
+# probability costs $\ln 10$.
 
 # %%
 mnist = MNIST()
@@ -201,7 +202,7 @@ show(
 #
 # $$ x = \begin{cases} \left( \frac{\log|\nabla|}{p},\; \operatorname{sign}\nabla \right) & |\nabla| \ge e^{-p} \\ \left( -1,\; e^{p}\,\nabla \right) & \text{else} \end{cases} \tag{14.1} $$
 #
-# (Implementation: [`log_sign`](../l2l/optimizers/learned.py), with $p = 10$. Test:
+# (Implementation: `log_sign` in [learned.py](../l2l/optimizers/learned.py), with $p = 10$. Test:
 # [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 
 # %%
