@@ -16,7 +16,7 @@ from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
 
 TINY = {
-    "problem": {"functions": 2, "channels": [2, 2]},
+    "problem": {"functions": 2, "channels": [2, 2], "batch": 4},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
     "search": {"trials": 2, "training": {"episodes": 1}},
