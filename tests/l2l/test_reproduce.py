@@ -50,6 +50,8 @@ def tiny(monkeypatch):
         groups = full(name, quick)
         for group, values in groups.items():
             values.update({key: value for key, value in TINY.get(group, {}).items() if key in values})
+        if name == "cifar":
+            groups["problem"]["batch"] = 8
         for kind in groups.get("kinds", {}).values():
             kind["training"] = {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1}
             kind["test"] |= {"runs": 1, "steps": 4}
