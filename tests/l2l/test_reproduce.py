@@ -16,7 +16,7 @@ from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
 
 TINY = {
-    "problem": {"functions": 2, "channels": [2, 2], "batch": 4},
+    "problem": {"functions": 2, "channels": [2, 2]},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
     "search": {"trials": 2, "training": {"episodes": 1}},
@@ -51,7 +51,7 @@ def tiny(monkeypatch):
         for group, values in groups.items():
             values.update({key: value for key, value in TINY.get(group, {}).items() if key in values})
         if name == "cifar":
-            groups["problem"]["batch"] = 8
+            groups["problem"]["batch"] = 4
         for kind in groups.get("kinds", {}).values():
             kind["training"] = {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1}
             kind["test"] |= {"runs": 1, "steps": 4}
