@@ -9,19 +9,21 @@ from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned,
 
 READING = """`lstm` and `lstm-sub` are two LSTMs each, one for the convolutions and one for the rest; `lstm-sub` was
 meta-trained on labels {sub} alone{shared}. A loss at step t is the mean over the ten
-steps before it, ± is the standard deviation over {runs} runs. Rules are tuned for the loss at step {short}{long}."""
+steps before it, ± is the standard deviation over {runs} runs. Rules are tuned for the loss at step {steps}, if no other
+is named."""
 SHARED = ", and `lstm, shared` is one LSTM for all of θ"
 
 
 def run(settings, workshop):
     test = settings["test"]
     learned = _learned(settings, workshop)
-    problems = {name: workshop.problem({**settings["problem"], "labels": c}) for name, c in test["labels"].items()}
-    entries = {name: _race(name, problem, learned, test, workshop) for name, problem in problems.items()}
+    problems = {kind: {**settings["problem"], "labels": labels} for kind, labels in test["labels"].items()}
+    entries = {kind: _race(kind, options, learned, test, workshop) for kind, options in problems.items()}
     step = test["tuning_steps"]
     ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
     title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} problems"
-    plots.panels(workshop.out / "figure.png", {name: _shown(rows) for name, rows in entries.items()}, title)
+    shown = {kind: {n: e for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
+    plots.panels(workshop.out / "figure.png", shown, title)
     results = {
         problem: {
             name: {
@@ -60,34 +62,34 @@ def _others(settings, recipe, trials):
     return found
 
 
-def _race(kind, problem, learned, test, workshop):
-    """{name: entry} on one problem. A rule that another rate suits better in the long run is there twice."""
-    entries, short, long = {}, test["tuning_steps"], test["steps"]
+def _race(kind, options, learned, test, workshop):
+    """{name: entry} on the problem with these options. A rule is tuned for the last step, and once more, and then raced
+    no further, for the step before which most is to be gained."""
+    problem, entries, short, long = workshop.problem(options), {}, test["tuning_steps"], test["steps"]
+
+    def kept(name, entry, **about):
+        about = {"problem": options, "test": test, **about}
+        entries[name] = workshop.kept(f"{kind}, {name}", about, entry)
+        return entries[name]["learning_rate"]
+
     for name, one in learned.items():
-        about = {"recipe": one.story["recipe"], "meta_steps": one.story["meta_steps"], "test": test}
-        entries[name] = workshop.kept(f"{kind}, {name}", about, lambda one=one: race(one, problem, test))
+        how = {"recipe": one.story["recipe"], "meta_steps": one.story["meta_steps"]}
+        kept(name, lambda one=one: race(one, problem, test), **how)
     for name in test["baselines"]:
-        first = workshop.kept(f"{kind}, {name}", test, lambda name=name: race_tuned(name, problem, test))
-        entries[name] = first
+        early = {**test, "steps": short}
+        rule = f"{name}, tuned for step {short}" if long > short else name
+        rate = kept(rule, lambda name=name, early=early: race_tuned(name, problem, early))
         if long > short:
-            tuning = {**test, "tuning_steps": long, "around": first["learning_rate"]}
-            later = workshop.kept(
-                f"{kind}, {name}, {long}", tuning, lambda name=name, tuning=tuning: race_tuned(name, problem, tuning)
-            )
-            if later["learning_rate"] != first["learning_rate"]:
-                entries[f"{name}, tuned for step {long}"] = later
+            late = {**test, "tuning_steps": long, "around": rate}
+            kept(name, lambda name=name, late=late: race_tuned(name, problem, late))
     return entries
 
 
-def _shown(rows):
-    """What a figure has room for: of a rule that is there twice, the one that is tuned for the last step."""
-    longer = {name.partition(", tuned")[0] for name in rows if ", tuned" in name}
-    return {name.partition(", tuned")[0]: entry for name, entry in rows.items() if name not in longer}
-
-
 def _at(entry, step):
-    """The loss at a step, of each run: the mean over the ten before it, for one minibatch is noisy."""
-    return entry["curves"][:, max(step - 10, 0) : step].mean(axis=1)
+    """The loss at a step, of each run: the mean over the ten before it, for one minibatch is noisy. NaN where the runs
+    did not go that far."""
+    runs, steps = entry["curves"].shape
+    return entry["curves"][:, max(step - 10, 0) : step].mean(axis=1) if step <= steps else np.full(runs, np.nan)
 
 
 def _means(rows, step):
@@ -101,11 +103,11 @@ def _table(entries, settings):
         for name, entry in found.items():
             rate = "learned" if entry["learning_rate"] is None else f"{entry['learning_rate']:.3g}"
             edge = " (edge of its grid)" if entry["grid_edge"] else ""
-            rows.append([problem, name, rate + edge, *(spread(_at(entry, t)) for t in at)])
-    long = f", and again for step {test['steps']}" if test["steps"] > test["tuning_steps"] else ""
+            losses = [_at(entry, t) for t in at]
+            rows.append([problem, name, rate + edge, *("" if np.isnan(x).all() else spread(x) for x in losses)])
     sub = ", ".join(map(str, settings["others"]["sub"]["labels"]))
     shared = SHARED if settings["others"]["shared"] else ""
-    reading = READING.format(sub=sub, shared=shared, runs=test["runs"], short=test["tuning_steps"], long=long)
+    reading = READING.format(sub=sub, shared=shared, runs=test["runs"], steps=test["steps"])
     return f"{markdown(['labels', 'optimizer', 'learning rate', *(f'step {t}' for t in at)], rows)}\n{reading}"
 
 
