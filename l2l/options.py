@@ -58,7 +58,7 @@ def parse(kind, text):
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise L2LError(f"{text!r}: write an {kind} as NAME or NAME:OPTION=VALUE, not with {word!r}")
+            raise L2LError(f"{text!r}: {kind}s are written NAME or NAME:OPTION=VALUE, not with {word!r}")
         if key in settings:
             raise L2LError(f"{text!r} has an option twice: give each once")
         settings[key] = value
@@ -86,7 +86,7 @@ def _member(kind, registry, option, item):
         return item
     if isinstance(item, dict) and "name" in item:
         item = item["name"], {key: value for key, value in item.items() if key != "name"}
-    if not isinstance(item, tuple):
+    if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], dict)):
         raise L2LError(f"option {option!r} takes a dict of names and {kind}s, not {repr(item)} in it")
     return build(kind, registry, *item)
 
