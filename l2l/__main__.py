@@ -52,6 +52,13 @@ def main(arguments=None):
     return 0
 
 
+def interrupt(*_):
+    """Raises KeyboardInterrupt, as a signal handler. What it meets half-made, say in the compiler, must not complain on
+    standard error when it is thrown away."""
+    sys.unraisablehook = lambda *_: None
+    raise KeyboardInterrupt
+
+
 # ------------------------------------------------------------------------------------------ commands
 
 
@@ -380,5 +387,5 @@ if __name__ == "__main__":
     if sys.stdout:
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are not text
     if callable(signal.getsignal(signal.SIGINT)):  # unless it is ignored, as in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # which raises KeyboardInterrupt
+        signal.signal(signal.SIGINT, interrupt)
     sys.exit(main())

@@ -581,7 +581,7 @@ for name, found in kept.items():
 # ## References
 #
 # - M. Andrychowicz et al., [Learning to learn by gradient descent by gradient descent](https://arxiv.org/abs/1606.04474), NIPS 2016:
-#   section 2.1 and Figure 2, with the dashed edges.
+#   section 2 and Figure 2, with the dashed edges.
 # - C. Finn, P. Abbeel and S. Levine, [Model-agnostic meta-learning](https://arxiv.org/abs/1703.03400), ICML 2017, and A. Nichol, J. Achiam and
 #   J. Schulman, [On first-order meta-learning algorithms](https://arxiv.org/abs/1803.02999), 2018: the same cut in another method, where it hardly hurt.
 # - L. Metz et al., [Understanding and correcting pathologies in the training of learned optimizers](https://arxiv.org/abs/1810.10180), ICML 2019.

@@ -15,7 +15,7 @@ import pytest
 
 import l2l
 from l2l import checkpoint
-from l2l.__main__ import main
+from l2l.__main__ import interrupt, main
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["quadratic", "--dimension", "3", "--functions", "2", "--steps", "4"]
@@ -273,6 +273,21 @@ def test_diverging_training_keeps_what_it_had(tmp_path, capsys):
     capsys.readouterr()
     assert main(["doctor", str(tmp_path)]) == 0
     assert "losses or gradients that are not finite" in capsys.readouterr().out
+
+
+class HalfMade:
+    def __del__(self):
+        raise AttributeError("there is nothing to close yet")
+
+
+def test_what_an_interruption_leaves_half_made_does_not_complain(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    HalfMade()
+    assert "nothing to close" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    HalfMade()
+    assert capsys.readouterr().err == ""
 
 
 def test_interrupted_training_keeps_the_best_and_says_where(tmp_path):
