@@ -108,7 +108,7 @@ def settings_of(registry, thing):
     return settings
 
 
-SMALLEST = {"labels": 0}
+SMALLEST = {"labels": 0, "examples": 0}
 LARGEST = {"functions": 100_000, "layers": 100, "batch": 100_000, "labels": 9}
 """The range of a whole-number option, 1 to 10,000 for others: beyond what makes sense, but not beyond a machine."""
 

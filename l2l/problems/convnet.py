@@ -23,13 +23,15 @@ class _Convnet:
     θ_0 ~ N(0, 0.01²), as in the released code, and like there batch norm has an offset β but no scale γ: what follows
     it can scale as well. Nor has what precedes it a bias, whose gradient would be 0. θ has two parts: "conv", the
     convolutions' kernels, and "rest". `batch` images a step, drawn with replacement from those with one of `labels`;
-    each split draws from images of its own.
+    each split draws from images of its own. Where `examples` is not 0, a task has only that many of them, chosen at
+    random, and a network soon knows them by heart.
     """
 
     channels: tuple = (16, 16, 16)
     hidden: int = 32
     labels: tuple = ALL
     batch: int = 128
+    examples: int = 0
 
     def __post_init__(self):
         if len(set(self.labels)) < max(2, len(self.labels)):
@@ -69,6 +71,12 @@ class _Convnet:
         chosen, answers = np.concatenate(of_label), np.repeat(np.arange(len(of_label)), [len(f) for f in of_label])
         if not len(chosen):
             raise L2LError(f"{self.data}: none of the images for {split} has one of the labels {self.labels}")
+
+        if self.examples:
+            if self.examples > len(chosen):
+                raise L2LError(f"examples is at most {len(chosen):,}, the images that there are, not {self.examples:,}")
+            picked = rng.choice(len(chosen), self.examples, replace=False)
+            chosen, answers = chosen[picked], answers[picked]
 
         def normal(*shape):
             return rng.normal(scale=0.01, size=shape).astype(np.float32)

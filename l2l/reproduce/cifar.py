@@ -8,9 +8,10 @@ from l2l import plots
 from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """`lstm` and `lstm-sub` are two LSTMs each, one for the convolutions and one for the rest; `lstm-sub` was
-meta-trained on labels {sub} alone{shared}. A loss at step t is the mean over the ten
-steps before it, ± is the standard deviation over {runs} runs. Rules are tuned for the loss at step {steps}, if no other
-is named."""
+meta-trained on labels {sub} alone{shared}. They learned on networks of {learned} channels, over {steps}
+steps; the rules were tuned on what is raced, networks of {raced} channels. A loss at step t is the mean over the
+ten steps before it, ± is the standard deviation over {runs} runs. Rules are tuned for the loss at step {tuned}, if no
+other is named."""
 SHARED = ", and `lstm, shared` is one LSTM for all of θ"
 
 
@@ -42,7 +43,7 @@ def run(settings, workshop):
 
 def _learned(settings, workshop):
     """{name: learned optimizer}: two LSTMs, two that saw other labels, and one that serves for all of θ."""
-    recipe = workshop.recipe(workshop.name)
+    recipe = workshop.recipe(workshop.name, **settings["learned_on"])
     first = workshop.learn(recipe, workshop.out)
     others = _others(settings, recipe, first.story["trials"])
     return {"lstm": first} | {name: workshop.learn(other, workshop.out / key) for name, (key, other) in others.items()}
@@ -55,10 +56,10 @@ def _others(settings, recipe, trials):
     for key, name in (("sub", "lstm-sub"), ("shared", "lstm, shared")):
         if others[key] is None:
             continue
-        groups = {group: recipe[group] | others[group] for group in ("training", "search")}
-        groups["search"] |= {"seed": best["seed"], "lowest": best["rate"], "highest": best["rate"]}
+        once = {"trials": 1, "seed": best["seed"], "lowest": best["rate"], "highest": best["rate"]}
         problem = {**recipe["problem"], "labels": others[key]["labels"]}
-        found[name] = key, {**recipe, **groups, "problem": problem, "groups": {"parts": others[key]["parts"]}}
+        changes = {"problem": problem, "groups": {"parts": others[key]["parts"]}, "search": recipe["search"] | once}
+        found[name] = key, recipe | changes
     return found
 
 
@@ -107,7 +108,15 @@ def _table(entries, settings):
             rows.append([problem, name, rate + edge, *("" if np.isnan(x).all() else spread(x) for x in losses)])
     sub = ", ".join(map(str, settings["others"]["sub"]["labels"]))
     shared = SHARED if settings["others"]["shared"] else ""
-    reading = READING.format(sub=sub, shared=shared, runs=test["runs"], steps=test["steps"])
+    reading = READING.format(
+        sub=sub,
+        shared=shared,
+        learned="-".join(map(str, settings["learned_on"]["channels"])),
+        raced="-".join(map(str, settings["problem"]["channels"])),
+        steps=settings["training"]["steps"],
+        runs=test["runs"],
+        tuned=test["steps"],
+    )
     return f"{markdown(['labels', 'optimizer', 'learning rate', *(f'step {t}' for t in at)], rows)}\n{reading}"
 
 

@@ -88,8 +88,9 @@ class Workshop:
     def learn(self, recipe, folder):
         """Meta-train and save in the folder: short trials at random rates, of which the best goes on, at a lower one.
 
-        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate. What an interrupted experiment
-        has learned by this recipe in this folder is taken up where it ended.
+        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate. search["problem"], where
+        there is one, changes the problem for the trials. What an interrupted experiment has learned by this recipe in
+        this folder is taken up where it ended.
         """
         self.folders.append(folder)
         story, training = _interrupted(recipe, folder) or self._learn(recipe, folder)
@@ -99,12 +100,13 @@ class Workshop:
 
     def _learn(self, recipe, folder):
         search, (problem, optimizer) = recipe["search"], self._pair(recipe)
+        tried_on = self.problem({**recipe["problem"], **search.get("problem", {})})
         trials, best, meta_steps = [], None, 0
         for seed in range(search["seed"], search["seed"] + search["trials"]):
             rate = _rate(search, seed)
             what = f"{folder.name}: trial {len(trials) + 1} of {search['trials']}, {rate:.3g}"
             options = {**recipe["training"], **search["training"], "seed": seed}
-            trial = train_with_bar(problem, optimizer, what=what, meta_learning_rate=rate, **options)
+            trial = train_with_bar(tried_on, optimizer, what=what, meta_learning_rate=rate, **options)
             trials.append({"seed": seed, "rate": rate, "validation": finite(trial.best)})
             meta_steps += trial.meta_steps
             if best is None or trial.best < best[0].best:

@@ -62,6 +62,33 @@ def test_labels_are_the_only_ones_drawn_and_are_counted_from_0():
     assert set(answers) == {0, 1}
 
 
+def test_task_with_few_examples_has_a_choice_of_its_own():
+    problem = MNISTConv(**SMALL | {"examples": 5, "batch": 100})
+
+    def drawn(number):
+        batch, answers = draw_task(problem, "train", 0, number).next_batch()
+        return {(image.tobytes(), answer) for image, answer in zip(batch, answers, strict=True)}
+
+    first, second = drawn(0), drawn(1)
+    assert len(first) == len(second) == 5
+    assert not first & second
+
+
+def test_examples_of_few_labels_have_those_labels():
+    problem = MNISTConv(**SMALL | {"labels": (7, 3), "examples": 20, "batch": 200})
+    images, labels = data.mnist().splits["train"]
+    of_image = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    batch, answers = draw_task(problem, "train", 0, 0).next_batch()
+    drawn = [of_image[np.rint(image * 255).astype(np.uint8).tobytes()] for image in batch]
+    assert [(7, 3)[answer] for answer in answers] == drawn
+    assert len({image.tobytes() for image in batch}) <= 20
+
+
+def test_more_examples_than_there_are_are_refused():
+    with pytest.raises(L2LError, match=r"examples is at most [\d,]+, the images that there are, not 10,000"):
+        draw_task(MNISTConv(**SMALL | {"examples": 10_000}), "validation", 0, 0)
+
+
 @pytest.mark.parametrize(("name", "labels"), [("cifar-5", (0, 1, 2, 3, 4)), ("cifar-2", (0, 1))])
 def test_presets_are_cifar_on_some_labels(name, labels):
     preset = make_problem(name)

@@ -17,9 +17,10 @@ TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
 
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
+    "learned_on": {"channels": [2, 2], "batch": 4, "examples": 0},
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
-    "search": {"trials": 2, "training": {"episodes": 1}},
+    "search": {"trials": 2, "training": {"episodes": 1}, "problem": {}},
     "seeds": {"count": 1, "training": {"episodes": 1}, "search": {}},
     "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
     "targets": {
@@ -31,7 +32,6 @@ TINY = {
         "learned_at": 8,
         "not_behind_at": {"CIFAR-2": 8},
     },
-    "others": {"training": {"episodes": 2}},
     "paper": {},
     "grid": {"units": [2, 3], "layers": [1], "test": {"steps": 6}},
     "quadratic": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
