@@ -23,8 +23,8 @@ def run(settings, workshop):
     step = test["tuning_steps"]
     ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
     title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} problems"
-    shown = {kind: {n: e for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
-    plots.panels(workshop.out / "figure.png", shown, title)
+    shown = {kind: {n: _smooth(e) for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
+    plots.panels(workshop.out / "figure.png", shown, f"{title}\n(every loss the mean over ten steps)")
     results = {
         problem: {
             name: {
@@ -84,6 +84,13 @@ def _race(kind, options, learned, test, workshop):
             late = {**test, "tuning_steps": long, "around": rate}
             kept(name, lambda name=name, late=late: race_tuned(name, problem, late))
     return entries
+
+
+def _smooth(entry):
+    """The entry with every loss the mean of it and the nine before it, at the beginning of as many copies of the first
+    as there are too few."""
+    padded = np.pad(entry["curves"], ((0, 0), (9, 0)), mode="edge")
+    return {**entry, "curves": np.lib.stride_tricks.sliding_window_view(padded, 10, axis=1).mean(axis=-1)}
 
 
 def _at(entry, step):

@@ -105,6 +105,17 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
     assert notes["meta_steps"] == 4
 
 
+def test_trials_may_be_on_another_problem_than_the_training(tiny, tmp_path, monkeypatch):
+    shop, seen = Workshop("quadratic", tmp_path), []
+    for name in ("train_with_bar", "train_and_save"):
+        train = getattr(workshop, name)
+        monkeypatch.setattr(workshop, name, lambda p, *a, do=train, **k: seen.append(p.functions) or do(p, *a, **k))
+    recipe = shop.recipe("quadratic")
+    recipe["search"]["problem"] = {"functions": 1}
+    shop.learn(recipe, tmp_path)
+    assert seen == [1, 1, 2]
+
+
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
     reproduce("quadratic", tmp_path / "quadratic")
     shop = Workshop("no-free-lunch", tmp_path / "no-free-lunch")
