@@ -46,13 +46,19 @@ def results_table():
     for case, paper in (("40 units", 0.193), ("two layers", 0.331), ("ReLU", 2.59)):
         at_98 = {name: curve[98] for name, curve in cases[case].items() if "," not in name}
         lines.append(_line(f"the same LSTM on {case}, at step 98", at_98, paper, "generalization"))
+    for step in (100, 1000):
+        for problem, rows in json.loads((ROOT / "results/cifar/results.json").read_text())["problems"].items():
+            reached = {name: row["loss_mean"] for name, row in rows.items() if len(row["loss_mean"]) >= step}
+            at = {name: sum(curve[step - 10 : step]) / 10 for name, curve in reached.items()}
+            lines.append(_line(f"convnet on {problem}, loss at step {step:,}", at, "", "cifar"))
     return "\n".join(lines)
 
 
 def _line(what, losses, paper, experiment):
-    best = min((name for name in losses if name != "lstm"), key=losses.get)
+    best = min((name for name in losses if not name.startswith("lstm")), key=losses.get)
+    rule = best.split(",")[0]
     link = f"[`reproduce {experiment}`](results/{experiment}/table.md)"
-    return f"| {what} | {losses['lstm']:.3g} | {losses[best]:.3g} ({best}) | {paper} | {link} |"
+    return f"| {what} | {losses['lstm']:.3g} | {losses[best]:.3g} ({rule}) | {paper} | {link} |"
 
 
 def test_results_are_those_of_the_experiments():
