@@ -30,11 +30,18 @@ def curves(path, results, title, trained=None):
     return _save(figure, path)
 
 
-def panels(path, groups, title):
-    """`curves`, one panel for each of the groups {heading: results}, on one scale."""
-    figure, axes = _figure(1, len(groups), (4 * len(groups), 4.2), title, sharey=True)
+def panels(path, groups, title, sharey=True, first=None):
+    """`curves`, one panel for each of the groups {heading: results}, on one scale of losses or each on its own.
+
+    first: the step at which a logarithmic axis begins, where early steps matter as much as late ones.
+    """
+    figure, axes = _figure(1, len(groups), (4 * len(groups), 4.2), title, sharey=sharey)
     for ax, (heading, results) in zip(axes, groups.items(), strict=True):
         _draw_curves(ax, results)
+        if first is not None:
+            ax.set_xscale("log")
+            ax.set_xlim(left=first)
+            ax.xaxis.set_major_formatter("{x:g}")
         ax.set_title(heading, fontsize=10)
         ax.legend(frameon=False, fontsize=8)
     axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
