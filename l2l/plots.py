@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
 from l2l import files
 
@@ -42,6 +42,7 @@ def panels(path, groups, title, sharey=True, first=None):
             ax.set_xscale("log")
             ax.set_xlim(left=first)
             ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_minor_formatter(LogFormatter())
         ax.set_title(heading, fontsize=10)
         ax.legend(frameon=False, fontsize=8)
     axes[0].set_ylabel("loss, mean over runs (band: 10th to 90th percentile)")
