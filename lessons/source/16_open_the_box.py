@@ -623,10 +623,10 @@ recovered = {name: (rival - mean[name]) / (rival - mean["LSTM (learned)"]) for n
 #
 # ## Next
 #
-# This is the last lesson. Four things are kept for later, each with a question:
+# This is the last lesson. Four things go on from here, each with a question:
 #
-# * **CIFAR-10, two optimizers.** The paper trains one LSTM for the convolutions and one for the rest. Do both keep
-#   lengths?
+# * **CIFAR-10, two optimizers.** One LSTM for the convolutions, one for the rest:
+#   [trained](../results/cifar/table.md), in `results/cifar/optimizer.npz`. Do both keep lengths?
 # * **Neural art.** The parameters are the pixels of a picture, and no minibatch adds noise. Would an LSTM that trained
 #   there learn to shut a coordinate?
 # * **Long unrolls.** Ours saw 20 steps at a time, in runs of 100. What would longer ones teach it? Begin with
