@@ -148,7 +148,7 @@ recall(prediction, np.mean(late))
 # far from useless: below 90°, a small enough step along the wrong direction still lowers the true meta-loss, and
 # {{np.mean(found[:, 1:] < 90):.0%}} of all these angles are below 90°.
 #
-# Do not read more into the single points. Meta-training is chaotic: when we changed the first $\phi$ by one part in a million, points beyond 120
+# Do not read more into the single points. Meta-training is chaotic: when we changed the first $\phi$ by one part in a million, points beyond 150
 # meta-steps moved by up to 60 degrees. The two numbers above moved by two degrees and by two in a hundred.
 #
 # ## Why they begin as one
