@@ -23,8 +23,8 @@ def run(settings, workshop):
     step = test["tuning_steps"]
     ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
     title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} problems"
-    shown = {kind: {n: _smooth(e) for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
     title += "\n(every loss the mean over ten steps)"
+    shown = {kind: {n: _smooth(e) for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
     plots.panels(workshop.out / "figure.png", shown, title, sharey=False, first=10)
     results = {
         problem: {
