@@ -35,7 +35,7 @@ def panels(path, groups, title, sharey=True, first=None):
 
     first: the step at which a logarithmic axis begins, where early steps matter as much as late ones.
     """
-    figure, axes = _figure(1, len(groups), (4 * len(groups), 4.2), title, sharey=sharey)
+    figure, axes = _figure(1, len(groups), (max(4 * len(groups), 7), 4.2), title, sharey=sharey)
     for ax, (heading, results) in zip(axes, groups.items(), strict=True):
         _draw_curves(ax, results)
         if first is not None:
