@@ -79,6 +79,9 @@ class Var:
             "with minigrad.where(mask, v, x), minigrad.concatenate or minigrad.stack"
         )
 
+    def __deepcopy__(self, memo):
+        return self  # it is immutable, and a copy of its tape would be one that nobody reads
+
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
             "NumPy cannot see through a Var: use the function of the same name in minigrad, "

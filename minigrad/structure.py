@@ -40,6 +40,8 @@ def _flatten_items(items, build):
 def check_float(x, what):
     """Raises TypeError, with what as its beginning, where x is neither a float nor an array of floats."""
     kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{what} a masked array: fill it, and choose its elements with minigrad.where(mask, v, x)")
     if getattr(kind, "kind", kind) not in ("f", "float"):
         raise TypeError(f"only floats can be differentiated, {what} {kind}: make it a float array, with astype(float)")
 

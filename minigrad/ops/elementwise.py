@@ -305,12 +305,16 @@ def where(condition, x, y, /):
 
 
 @primitive(
-    samples=lambda r: [(r.normal(size=(3, 4)), np.float64)],
+    samples=lambda r: [(r.normal(size=shape), np.float64) for shape in ((3, 4), (), (2, 0))],
     rule=lambda y, x, dtype: lambda g: astype(g, x.dtype),
 )
 def astype(x, /, dtype):
     """x in another floating-point precision.
 
     VJP: g in x's precision.
+
+    Raises TypeError where dtype is no float: no gradient passes through integers, which stop_gradient(x) gives.
     """
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"astype goes only from float to float, not to {np.dtype(dtype)}: see minigrad.stop_gradient")
     return np.asarray(x).astype(dtype)

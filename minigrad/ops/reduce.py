@@ -11,18 +11,24 @@ from minigrad.ops.shape import broadcast_to, reshape
 
 def _samples(r):
     x = r.normal(size=(2, 3, 4))
-    return [(x,), (x, 1), (x, (0, -1)), (x, -2, True), (r.normal(size=()),), (r.normal(size=5), 0)]
+    return [
+        *((x,), (x, 1), (x, (0, -1)), (x, -2, True), (x, np.int64(-1)), (x, ())),
+        *((r.normal(size=()),), (r.normal(size=()), ()), (r.normal(size=5), 0), (r.normal(size=(0, 3)), 1)),
+    ]
 
 
 def _distinct(r):
     """Samples for functions with a kink where two elements are equal."""
     x = r.permutation(np.linspace(-3.0, 3.0, 24)).reshape(2, 3, 4)
-    return [(x,), (x, 1), (x, (0, -1)), (x, -2, True), (r.normal(size=()),), (x[0, 0], 0)]
+    return [
+        *((x,), (x, 1), (x, (0, -1)), (x, -2, True), (x, np.int64(-1)), (x, ())),
+        *((r.normal(size=()),), (r.normal(size=()), ()), (x[0, 0], 0), (x[:0], 1)),
+    ]
 
 
 def _axes(shape, axis):
-    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return {a % len(shape) for a in axes}
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return {a % len(shape) for a in axes}  # in range: NumPy has checked them in the forward pass
 
 
 def _count(shape, axis):

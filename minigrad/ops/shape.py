@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minigrad.core import primitive
 
@@ -24,9 +25,21 @@ def reshape(x, /, shape):
     return np.asarray(x).reshape(shape)
 
 
+def _transpose_rule(y, x, axes=None):
+    back = None if axes is None else np.argsort(normalize_axis_tuple(axes, x.ndim))
+    return lambda g: transpose(g, back)
+
+
 @primitive(
-    samples=lambda r: [(r.normal(size=(2, 3, 4)),), (r.normal(size=(2, 3, 4)), (1, 2, 0)), (r.normal(size=()),)],
-    rule=lambda y, x, axes=None: lambda g: transpose(g, None if axes is None else np.argsort(axes)),
+    samples=lambda r: [
+        (r.normal(size=(2, 3, 4)),),
+        (r.normal(size=(2, 3, 4)), (1, 2, 0)),
+        (r.normal(size=(2, 3, 4)), (-1, 0, -2)),
+        (r.normal(size=(2, 3, 4)), np.array([2, 0, 1])),
+        (r.normal(size=(2, 0)), (-1, 0)),
+        (r.normal(size=()), ()),
+    ],
+    rule=_transpose_rule,
 )
 def transpose(x, /, axes=None):
     """x with its axes permuted (reversed where axes is None): y's axis i is x's axis axes[i].
@@ -71,6 +84,9 @@ def _getitem_rule(y, x, index):
         (r.normal(size=(3, 4)), (Ellipsis, 2)),
         (r.normal(size=(3, 4)), np.array([0, 2, 2])),
         (r.normal(size=(3, 4)), (np.array([[0], [2]]), np.array([1, 1]))),
+        (r.normal(size=(2, 3, 4)), (slice(None), np.array([[-1], [0]]), np.array([1, -4, 1]))),
+        (r.normal(size=(2, 3, 4)), (np.int64(-1), slice(None), np.array([], int))),
+        (r.normal(size=()), ()),
         (r.normal(size=(3, 4)), r.normal(size=(3, 4)) > 0),
     ],
     rule=_getitem_rule,
@@ -87,6 +103,8 @@ def getitem(x, /, index):
     samples=lambda r: [
         (r.normal(size=4), 1, (3, 4)),
         (r.normal(size=(3, 4)), np.array([0, 2, 2]), (3, 4)),
+        (r.normal(size=(2, 3)), (np.array([[-1], [0]]), np.array([1, -4, 1])), (3, 4)),
+        (r.normal(size=(0, 4)), np.array([], int), (3, 4)),
     ],
     rule=lambda y, x, index, shape: lambda g: getitem(g, index),
 )
@@ -114,7 +132,11 @@ def _join_rule(y, *arrays, axis=0):
 
 
 @primitive(
-    samples=lambda r: [(r.normal(size=(2, 3)), r.normal(size=(4, 3))), (r.normal(size=2), r.normal(size=0))],
+    samples=lambda r: [
+        (r.normal(size=(2, 3)), r.normal(size=(4, 3))),
+        (r.normal(size=2), r.normal(size=0)),
+        (r.normal(size=(1, 2)),),
+    ],
     rule=_join_rule,
 )
 def join(*arrays, axis=0):
@@ -125,12 +147,23 @@ def join(*arrays, axis=0):
     return np.concatenate(arrays, axis=axis)
 
 
+def _pad_rule(y, x, widths):
+    inside = tuple(slice(a, a + n) for (a, _), n in zip(np.broadcast_to(widths, (x.ndim, 2)), x.shape, strict=True))
+    return lambda g: g[inside]
+
+
 @primitive(
-    samples=lambda r: [(r.normal(size=(2, 3)), ((1, 0), (2, 1))), (r.normal(size=2), ((0, 0),))],
-    rule=lambda y, x, widths: lambda g: g[tuple(slice(a, n - b) for (a, b), n in zip(widths, g.shape, strict=True))],
+    samples=lambda r: [
+        (r.normal(size=(2, 3)), ((1, 0), (2, 1))),
+        (r.normal(size=(2, 3)), (np.int64(2), 0)),
+        (r.normal(size=2), ((0, 0),)),
+        (r.normal(size=(2, 0)), 1),
+        (r.normal(size=()), 1),
+    ],
+    rule=_pad_rule,
 )
 def pad(x, /, widths):
-    """x with zeros around it: widths is a pair (before, after) for every axis.
+    """x with zeros around it: widths is a pair (before, after) for every axis, or one pair or number for all of them.
 
     VJP: g without the border.
     """
@@ -141,7 +174,9 @@ def pad(x, /, widths):
 
 
 def concatenate(arrays, axis=0):
-    """The arrays one after another along an existing axis."""
+    """The arrays one after another along an existing axis, or all elements in a row where axis is None."""
+    if axis is None:
+        arrays, axis = [reshape(x, -1) for x in arrays], 0
     return join(*arrays, axis=axis)
 
 
@@ -152,41 +187,46 @@ def stack(arrays, axis=0):
 
 def split(x, sections, axis=0):
     """x cut along axis into `sections` equal parts, or before each index of a list."""
+    axis = normalize_axis_index(axis, x.ndim)
     n = x.shape[axis]
-    if isinstance(sections, int):
-        if n % sections:
+    if isinstance(sections, (int, np.integer)):
+        if sections < 1 or n % sections:
             raise ValueError(f"an axis of length {n} cannot be split into {sections} equal parts")
-        sections = range(n // sections, n, n // sections)
+        sections = [k * (n // sections) for k in range(1, sections)]
     cuts = [0, *sections, n]
-    before = (slice(None),) * (axis % x.ndim)
+    before = (slice(None),) * axis
     return [x[(*before, slice(a, b))] for a, b in zip(cuts, cuts[1:], strict=False)]
 
 
 def expand_dims(x, axis):
-    """x with a new axis of length 1 at position `axis`."""
-    at = axis % (x.ndim + 1)
-    return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
+    """x with a new axis of length 1 at position `axis` of the result, or at each of several positions."""
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    ndim = x.ndim + len(axes)
+    axes, old = normalize_axis_tuple(axes, ndim), iter(x.shape)
+    return reshape(x, tuple(1 if i in axes else next(old) for i in range(ndim)))
 
 
 def squeeze(x, axis=None):
     """x without its axes of length 1, or without the ones named."""
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else [axis] if isinstance(axis, int) else axis
-    axes = {a % x.ndim for a in axes}
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normalize_axis_tuple(axis, x.ndim)
     if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"only axes of length 1 can be squeezed: axis {axis} of shape {x.shape}")
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
 def moveaxis(x, source, destination):
-    """x with one axis moved to another position, the others in their order."""
-    order = [i for i in range(x.ndim) if i != source % x.ndim]
-    order.insert(destination % x.ndim, source % x.ndim)
+    """x with one axis, or each of several, moved to another position, the others in their order."""
+    source, destination = (normalize_axis_tuple(axes, x.ndim) for axes in (source, destination))
+    order = [i for i in range(x.ndim) if i not in source]
+    for position, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(position, axis)
     return transpose(x, order)
 
 
 def swapaxes(x, axis1, axis2):
     """x with two axes exchanged."""
     order = list(range(x.ndim))
+    axis1, axis2 = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(x, order)
 
@@ -195,13 +235,21 @@ def take(x, indices, axis=None):
     """The elements of x at integer indices along axis, or of the flattened x."""
     if axis is None:
         x, axis = reshape(x, -1), 0
-    return x[(*(slice(None),) * (axis % x.ndim), np.asarray(indices))]
+    indices = np.asarray(indices).astype(np.intp, casting="same_kind")  # booleans are 0 and 1, not a mask
+    return x[(*(slice(None),) * normalize_axis_index(axis, x.ndim), indices)]
 
 
 def take_along_axis(x, indices, axis):
-    """y[…, i, …] = x[…, indices[…, i, …], …]: one choice along axis for every place of indices."""
-    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    grid[axis] = indices
+    """y[…, i, …] = x[…, indices[…, i, …], …]: one choice along axis for every place of indices.
+
+    Along the other axes x and indices broadcast. Where axis is None, x is flattened and indices are a vector.
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    if np.ndim(indices) != x.ndim:
+        raise ValueError(f"indices need as many axes as x: take_along_axis got {np.shape(indices)} for x {x.shape}")
+    grid = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+    grid[normalize_axis_index(axis, x.ndim)] = indices
     return x[tuple(grid)]
 
 
