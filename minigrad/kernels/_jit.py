@@ -5,22 +5,94 @@
     nogil         a kernel touches no Python object; and its threads, which look up BLAS in SciPy, can take the lock.
     cache         on disk where a folder is writable, in memory otherwise.
 
-Set MINIGRAD_NUMBA=0 in the environment to run the NumPy reference of every kernel instead: Numba is not even imported.
+Set MINIGRAD_NUMBA=0 (or "false", "no", "off") in the environment to run the NumPy reference of every kernel instead:
+Numba is not even imported. Under NUMBA_DISABLE_JIT=1, too, the references run.
+
+Kernels share their work among threads of OpenMP, of which two things are to be known.
+
+    A waiting thread of GNU's OpenMP spins, for long, on a core that another process may want. `_load_openmp` has it
+    give up soon, which slows nothing where the cores are free.
+
+    After `os.fork` such threads are gone: a child's first kernel would end it, or wait for ever. It raises instead.
 """
 
 import contextlib
+import functools
 import os
+import threading
 
-enabled = os.environ.get("MINIGRAD_NUMBA", "1") != "0"
+import numpy as np
+
+enabled = os.environ.get("MINIGRAD_NUMBA", "1").lower() not in ("0", "false", "no", "off")
 
 if enabled:
     import numba
+
+    enabled = not numba.config.DISABLE_JIT
+
+if enabled:
     from llvmlite import ir
     from numba import prange
     from numba.core import cgutils, codegen, compiler
     from numba.extending import lower_builtin, overload, type_callable
 else:
     prange = range
+
+_USUAL = {np.dtype(np.float32), np.dtype(np.float64)}  # in this machine's byte order
+
+
+def usual(*arrays):
+    """Whether all arrays hold floats that kernels are compiled for; others are left to the NumPy references."""
+    return all(array.dtype in _USUAL for array in arrays)
+
+
+# ------------------------------------------------------------------------------------------ threads and processes
+
+SPINS = 1000  # rounds of a few nanoseconds that a waiting thread spins before it sleeps
+_forked = False
+_turn = threading.Lock()
+
+
+def _load_openmp():
+    """Load GNU's OpenMP with a short wait, unless the user has chosen. It reads its settings once, when it is loaded."""
+    if any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "NUMBA_THREADING_LAYER")):
+        return
+    os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+    with contextlib.suppress(ImportError):  # Numba has no OpenMP on this platform
+        from numba.np.ufunc import omppool  # noqa: F401
+    del os.environ["GOMP_SPINCOUNT"]
+
+
+def _in_child():
+    global _forked, _turn
+    _turn = threading.Lock()  # the parent's may be held by a thread that is not here
+    with contextlib.suppress(ValueError):  # no kernel has run on threads: they can still be made
+        _forked = numba.threading_layer() == "omp"
+
+
+def _guarded(compiled, function):
+    """The kernel, called by one thread at a time, as not all threading layers can do two, and not in a forked child."""
+
+    @functools.wraps(function)
+    def kernel(*arguments):
+        if _forked:
+            raise RuntimeError(
+                "this process was forked from one in which minigrad's kernels had run, and their threads are not in "
+                'it: start processes by multiprocessing.get_context("spawn"), or fork before the first kernel'
+            )
+        with _turn:
+            return compiled(*arguments)
+
+    kernel.compiled, kernel.py_func = compiled, function
+    return kernel
+
+
+if enabled:
+    _load_openmp()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)
+
+# ------------------------------------------------------------------------------------------ compiling
 
 _OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}, "nogil": True}
 
@@ -68,7 +140,7 @@ def jit(function=None, *, parallel=False, inline=False, entry=False):
     if entry:
         with contextlib.suppress(RuntimeError):  # no folder is writable: the source's, the user's, or NUMBA_CACHE_DIR
             compiled.enable_caching()
-    return compiled
+    return _guarded(compiled, function) if parallel else compiled
 
 
 def by_precision(single, double):

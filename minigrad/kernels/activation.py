@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.kernels._jit import enabled, jit, prange
+from minigrad.kernels._jit import enabled, jit, prange, usual
 
 SMALL = 2**17  # elements, below which NumPy on one thread is faster
 BLOCK = 2**14  # elements that one thread takes at a time
@@ -19,15 +19,15 @@ def relu(x):
 
 def gate(g, y):
     """g where y > 0, else 0."""
-    if _is_small(g) or g.dtype != y.dtype or g.shape != y.shape:
+    if _is_small(g, y) or g.dtype != y.dtype or g.shape != y.shape:
         return gate_numpy(g, y)
     x = np.empty(g.shape, g.dtype)
     _gate(np.ascontiguousarray(g).reshape(-1), np.ascontiguousarray(y).reshape(-1), x.reshape(-1))
     return x
 
 
-def _is_small(x):
-    return not enabled or x.size < SMALL
+def _is_small(*arrays):
+    return not enabled or arrays[0].size < SMALL or not usual(*arrays)
 
 
 @jit(parallel=True, entry=True)
@@ -54,4 +54,4 @@ def relu_numpy(x):
 
 
 def gate_numpy(g, y):
-    return g * (y > 0)
+    return np.where(y > 0, g, 0.0)

@@ -13,11 +13,12 @@ elements that the tap (c, k, l) of a filter meets, for all places (i, j) at once
 
 and a convolution is a product of matrices whose second one is never built: its rows are slices of one vector. The zeros
 to the right of a row serve as those to the left of the next. A place (i, j ≥ columns) meets two rows, and is dropped.
+0 · NaN is NaN: these zeros spread what is not finite to some elements of a gradient that the definition leaves finite.
 """
 
 import numpy as np
 
-from minigrad.kernels._jit import enabled, jit, prange
+from minigrad.kernels._jit import enabled, jit, prange, usual
 
 BAND = 1024  # elements of one filter's result that are summed up together: 4 filters and 4 slices then fit the L1 cache
 PARTS = 8  # partial sums of the weights' gradient: constant, so that rounding does not depend on the number of threads
@@ -62,7 +63,7 @@ def overlap(x, g, size, stride, padding):
 
 
 def _has_kernel(x, y, stride):
-    return enabled and stride == (1, 1) and x.dtype == y.dtype and x.size > 0 < y.size
+    return enabled and stride == (1, 1) and usual(x, y) and x.dtype == y.dtype and x.size > 0 < y.size
 
 
 def _fours(n):

@@ -1,23 +1,24 @@
 """Max-pooling of images (n, channels, height, width): the winner of every window, and its place in the image.
 
-window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order.
+window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order; a number
+that is no such place picks nothing. NaN counts as the largest of all numbers.
 """
 
 import numpy as np
 
-from minigrad.kernels._jit import enabled, jit, prange
+from minigrad.kernels._jit import enabled, jit, prange, usual
 
 SMALL = 2**18  # elements of the images, below which one thread is faster than several
 
 
-def _windows(shape, window, stride):
+def windows(shape, window, stride):
     """The shape (n, channels, rows, columns) of one number for every window."""
     return (*shape[:2], *((n - k) // s + 1 for n, k, s in zip(shape[2:], window, stride, strict=True)))
 
 
 def places(shape, window, stride):
     """For every place (k, l) of a window in row-major order, the index of that place in all windows of an image."""
-    counts = _windows(shape, window, stride)[2:]
+    counts = windows(shape, window, stride)[2:]
     for corner in np.ndindex(*window):
         spans = zip(corner, stride, counts, strict=True)
         yield (..., *(slice(k, k + s * (n - 1) + 1, s) for k, s, n in spans))
@@ -33,9 +34,9 @@ def pick(x, winners, window, stride):
 
 def find(x, window, stride):
     """The largest element of every window, and the winners: which it is, the first where several are equal."""
-    if not enabled:
+    if not (enabled and usual(x)):
         return find_numpy(x, window, stride)
-    shape = _windows(x.shape, window, stride)
+    shape = windows(x.shape, window, stride)
     y, winners = np.empty(shape, x.dtype), np.empty(shape, np.int32)
     _find(np.ascontiguousarray(x), window, stride, y, winners)
     return y, winners
@@ -43,10 +44,10 @@ def find(x, window, stride):
 
 def place(y, winners, shape, window, stride):
     """Zeros with every y added at its winner."""
-    if not enabled:
+    if not (enabled and usual(y)):
         return place_numpy(y, winners, shape, window, stride)
     x = np.empty(shape, y.dtype)
-    _place(np.ascontiguousarray(y), np.ascontiguousarray(winners), window[1], stride, x)
+    _place(np.ascontiguousarray(y), np.ascontiguousarray(winners), window, stride, x)
     return x
 
 
@@ -61,7 +62,7 @@ def _find_in_image(x, window, stride, y, winners):
                 for k in range(window[0]):
                     for m in range(window[1]):
                         candidate = x[c, top + k, left + m]
-                        if candidate > best:
+                        if best == best and not candidate <= best:  # larger, or the first NaN
                             best, winner = candidate, k * window[1] + m
                 y[c, i, j], winners[c, i, j] = best, winner
 
@@ -77,26 +78,29 @@ def _find(x, window, stride, y, winners):
 
 
 @jit
-def _place_in_image(y, winners, width, stride, x):
+def _place_in_image(y, winners, window, stride, x):
+    height, width = window
     channels, rows, columns = winners.shape
     x[:] = 0.0  # here, and not by np.zeros, whose fresh pages cost more than the rest
     for c in range(channels):
         for i in range(rows):
             for j in range(columns):
                 k, m = 0, winners[c, i, j]
+                if not 0 <= m < height * width:
+                    continue
                 while m >= width:  # a division takes longer: windows are small
                     k, m = k + 1, m - width
                 x[c, i * stride[0] + k, j * stride[1] + m] += y[c, i, j]
 
 
 @jit(parallel=True, entry=True)
-def _place(y, winners, width, stride, x):
+def _place(y, winners, window, stride, x):
     if x.size < SMALL:
         for n in range(len(x)):
-            _place_in_image(y[n], winners[n], width, stride, x[n])
+            _place_in_image(y[n], winners[n], window, stride, x[n])
     else:
         for n in prange(len(x)):
-            _place_in_image(y[n], winners[n], width, stride, x[n])
+            _place_in_image(y[n], winners[n], window, stride, x[n])
 
 
 def find_numpy(x, window, stride):
@@ -104,7 +108,7 @@ def find_numpy(x, window, stride):
     y = x[first].copy()
     winners = np.zeros(y.shape, np.int32)
     for k, place in enumerate(others, 1):
-        winners[x[place] > y] = k
+        winners[(y == y) & ~(x[place] <= y)] = k  # larger, or the first NaN
         np.maximum(y, x[place], out=y)
     return y, winners
 

@@ -222,7 +222,13 @@ def pick2d(x, /, winners, window, stride=None, found=None):
 
     VJP: g, added at the place it was taken from: place2d.
     """
-    return pooling.pick(x, winners, *_pools(x.shape, window, stride)) if found is None else found
+    if found is not None:
+        return found
+    window, stride = _pools(x.shape, window, stride)
+    expected = pooling.windows(x.shape, window, stride)
+    if winners.shape != expected:
+        raise ValueError(f"pick2d takes one winner for every window, {expected}, not {winners.shape}")
+    return pooling.pick(x, winners, window, stride)
 
 
 def _place2d_samples(r):
@@ -242,7 +248,12 @@ def place2d(y, /, winners, shape, window, stride=None):
 
     VJP: pick2d(g).
     """
-    return pooling.place(y, winners, shape, *_pools(shape, window, stride))
+    window, stride = _pools(shape, window, stride)
+    expected = pooling.windows(shape, window, stride)
+    if not y.shape == winners.shape == expected:
+        found = f"{y.shape} and {winners.shape}"
+        raise ValueError(f"place2d takes one number and one winner for every window, {expected}, not {found}")
+    return pooling.place(y, winners, shape, window, stride)
 
 
 def _avg_pool_rule(y, x, window, stride=None):

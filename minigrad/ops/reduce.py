@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minigrad.core import primitive
+from minigrad.core import primitive, stop_gradient
 from minigrad.ops.elementwise import exp, where
 from minigrad.ops.shape import broadcast_to, reshape
 
@@ -85,7 +85,8 @@ def mean(x, /, axis=None, keepdims=False):
 def _extremum_rule(y, x, axis=None, keepdims=False):
     shape = x.shape
     hit = x == _spread(y, shape, axis)
-    share = hit / np.sum(hit, axis=axis, keepdims=True, dtype=y.dtype)
+    with np.errstate(invalid="ignore"):  # NaN is hit by nothing: its gradient is 0/0, NaN
+        share = hit / np.sum(hit, axis=axis, keepdims=True, dtype=y.dtype)
     return lambda g: _spread(g, shape, axis) * share
 
 
@@ -109,17 +110,29 @@ def min(x, /, axis=None, keepdims=False):
 
 def _logsumexp_rule(y, x, axis=None, keepdims=False):
     shape = x.shape
-    return lambda g: _spread(g, shape, axis) * exp(x - _spread(y, shape, axis))
+
+    def back(g):
+        y_spread = _spread(y, shape, axis)
+        infinite = np.isinf(stop_gradient(y_spread))
+        if infinite.any():  # x − y may be ∞ − ∞
+            share = stop_gradient(x == y_spread) & (stop_gradient(y_spread) > 0)
+            shares = where(infinite, share, exp(where(infinite, 0.0, x) - where(infinite, 0.0, y_spread)))
+            return _spread(g, shape, axis) * shares
+        return _spread(g, shape, axis) * exp(x - y_spread)
+
+    return back
 
 
 @primitive(samples=_samples, rule=_logsumexp_rule)
 def logsumexp(x, /, axis=None, keepdims=False):
     """y = log Σ eˣ over axis, shifted by the largest x so that it cannot overflow.
 
-    VJP: g·e^(x − y).
+    VJP: g·e^(x − y); where y is infinite, g to each x = ∞, and 0 to all others.
     """
     top = np.max(x, axis=axis, keepdims=True)
-    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    top = np.where(np.isinf(top), np.zeros_like(top), top)  # ∞ − ∞ would be NaN
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the answer where all x are −∞
+        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return y if keepdims else np.squeeze(y, tuple(range(y.ndim)) if axis is None else axis)
 
 

@@ -1,4 +1,4 @@
-"""Axes and indices as NumPy takes them: negative, NumPy's integers, tuples; out of range or repeated, they are refused."""
+"""Axes and indices mean what they mean to NumPy: negative ones, NumPy's integers, tuples. What it refuses is refused."""
 
 import copy
 

@@ -186,7 +186,8 @@ def test_import_compiles_nothing():
     code = """
 import sys, minigrad, minigrad.fused, l2l, minigrad.kernels.lstm
 kernels = [module for name, module in sys.modules.items() if name.startswith("minigrad.kernels.")]
-compiled = [f for module in kernels for f in vars(module).values() if hasattr(f, "signatures")]
+functions = [getattr(f, "compiled", f) for module in kernels for f in vars(module).values()]
+compiled = [f for f in functions if hasattr(f, "signatures")]
 print(len(compiled) > 10, [f for f in compiled if f.signatures])
 """
     assert python(code, MINIGRAD_NUMBA="1").strip() == "True []"
@@ -226,3 +227,82 @@ def test_a_kernel_compiles_where_no_folder_is_writable(tmp_path):
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import numpy, kernel; print(kernel.double(numpy.ones(1)))"
     )
     assert python(code, NUMBA_CACHE_DIR=nowhere).strip() == "2.0"
+
+
+# ------------------------------------------------------------------------------------------ processes and threads
+
+PARALLEL_RELU = """
+import os, sys, threading, numpy as np, minigrad as mg
+from minigrad.kernels import activation
+x = np.ones(activation.SMALL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not _jit.enabled, reason="needs fork and threads of kernels")
+def test_a_forked_child_is_told_at_once_that_it_has_no_threads():
+    code = """
+mg.relu(x)
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+try:
+    mg.relu(x)
+except RuntimeError as error:
+    os._exit(7 if "spawn" in str(error) else 8)
+os._exit(0 if __import__("numba").threading_layer() != "omp" else 9)
+"""
+    with pytest.raises(subprocess.CalledProcessError) as stopped:
+        python(PARALLEL_RELU + code, MINIGRAD_NUMBA="1", NUMBA_THREADING_LAYER="omp")
+    assert stopped.value.returncode == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not _jit.enabled, reason="needs fork and threads of kernels")
+def test_a_process_forked_before_the_first_kernel_runs_its_own():
+    code = """
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os._exit(0 if mg.relu(x).sum() == x.size else 1)
+"""
+    python(PARALLEL_RELU + code, MINIGRAD_NUMBA="1", NUMBA_THREADING_LAYER="omp")
+
+
+@pytest.mark.skipif(not _jit.enabled, reason="needs threads of kernels")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_several_threads_may_call_kernels(layer):
+    code = """
+wrong = []
+def work():
+    for _ in range(50):
+        if mg.relu(x).sum() != x.size:
+            wrong.append(1)
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print(len(wrong))
+"""
+    assert python(PARALLEL_RELU + code, MINIGRAD_NUMBA="1", NUMBA_THREADING_LAYER=layer).strip() == "0"
+
+
+def test_threads_wait_shortly_unless_the_user_has_chosen_and_no_setting_is_left_behind():
+    code = "import os, minigrad; print(os.environ.get('GOMP_SPINCOUNT'))"
+    assert python(code).strip() == "None"
+    assert python(code, GOMP_SPINCOUNT="7").strip() == "7"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not _jit.enabled, reason="GNU's OpenMP tells its settings on Linux")
+def test_openmp_is_loaded_with_a_short_wait():
+    code = "import minigrad"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "verbose", "MINIGRAD_NUMBA": "1"}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert f"GOMP_SPINCOUNT = '{_jit.SPINS}'" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MINIGRAD_NUMBA", "false"), ("MINIGRAD_NUMBA", "No"), ("NUMBA_DISABLE_JIT", "1")]
+)
+def test_kernels_can_be_switched_off(name, value):
+    code = """
+import numpy as np, minigrad as mg
+from minigrad.kernels import _jit
+print(_jit.enabled, mg.grad(lambda x: mg.sum(mg.max_pool2d(x, 2)))(np.ones((1, 1, 2, 2))).ravel())
+"""
+    environment = {"MINIGRAD_NUMBA": "1", name: value}
+    assert python(code, **environment).strip() == "False [1. 0. 0. 0.]"

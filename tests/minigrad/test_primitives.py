@@ -58,7 +58,7 @@ NUMPY = {
     "log_softmax": lambda x, axis=-1: np.log(np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)),
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
     "norm": lambda x, axis=None, keepdims=False: np.sqrt((x**2).sum(axis=axis, keepdims=keepdims)),
-    "relu": lambda x: x * (x > 0),
+    "relu": lambda x: np.where(x < 0, 0.0, x),
     "scatter": scattered,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     **{name: reduction(getattr(np, name)) for name in ("sum", "mean", "max", "min", "var")},
