@@ -54,7 +54,7 @@ _turn = threading.Lock()
 
 
 def _load_openmp():
-    """Load GNU's OpenMP with a short wait, unless the user has chosen. It reads its settings once, when it is loaded."""
+    """Load GNU's OpenMP with a short wait, unless the user has chosen one. It reads its settings when it is loaded."""
     if any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "NUMBA_THREADING_LAYER")):
         return
     os.environ["GOMP_SPINCOUNT"] = str(SPINS)

@@ -1,4 +1,4 @@
-"""NaN and ±inf, ties, and floats that kernels are not compiled for, in every primitive: as NumPy, or refused by name."""
+"""NaN and ±inf, ties, and floats that kernels are not compiled for, in every primitive: as in NumPy."""
 
 import contextlib
 
