@@ -1,21 +1,22 @@
 """Learning to learn by gradient descent by gradient descent (Andrychowicz et al. 2016), built on minigrad."""
 
-import os
-import signal
 import sys
 
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # `python -m l2l` loads libraries for a second or two before its main can meet a Ctrl-C.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-
-from l2l import doctor
-from l2l.checkpoint import load, save
-from l2l.evaluate import compare
-from l2l.minimize import minimize
-from l2l.optimizers import Groups, make_optimizer
-from l2l.problems import make_problem
-from l2l.train import train
-from l2l.unroll import unroll
+try:
+    from l2l import doctor
+    from l2l.checkpoint import load, save
+    from l2l.evaluate import compare
+    from l2l.minimize import minimize
+    from l2l.optimizers import Groups, make_optimizer
+    from l2l.problems import make_problem
+    from l2l.train import train
+    from l2l.unroll import unroll
+except KeyboardInterrupt:
+    # `python -m l2l` loads libraries for a second or two before its main can meet a Ctrl-C. Of another program that
+    # imports l2l, this is none of our business.
+    if sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)] == "l2l":
+        sys.exit(130)
+    raise
 
 __all__ = [
     "Groups",

@@ -1,10 +1,16 @@
 """The command line: python -m l2l [demo | train | compare | reproduce | doctor | inspect | problems | optimizers]"""
 
+import os
+import signal
+
+if __name__ == "__main__":
+    if callable(signal.getsignal(signal.SIGINT)):  # unless it is ignored, as in the background
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # until main can meet it
+    os.environ.pop("MPLBACKEND", None)  # figures need no backend, and Matplotlib refuses to load with a misspelt one
+
 import argparse
 import dataclasses
-import os
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
@@ -30,9 +36,9 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["demo", *arguments]
-    options = _parser().parse_args(arguments)
-    options.command = _portable(arguments)
     try:
+        options = _parser().parse_args(arguments)
+        options.command = _portable(arguments)
         options.run(options)
         print(end="", flush=True)  # here, where a pipe that was closed can still be met in silence
     except L2LError as error:

@@ -312,23 +312,17 @@ def test_interrupted_training_keeps_the_best_and_says_where(tmp_path):
     l2l.load(out / "optimizer.npz")
 
 
-@pytest.mark.parametrize("library", ["pooch", "matplotlib"])  # of the package, and of its main module
-def test_interruption_while_libraries_are_loaded_shows_no_traceback(library, tmp_path):
-    (tmp_path / f"{library}.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
-    done = subprocess.run(
-        [sys.executable, "-m", "l2l", "problems"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
-
-
 def test_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "l2l", "problems"], cwd=ROOT, capture_output=True, text=True, env={**os.environ}
     )
     assert done.returncode == 0
     assert done.stdout.startswith("simple")
+
+
+def test_misspelt_backend_of_matplotlib_does_not_matter():
+    done = subprocess.run(
+        [sys.executable, "-m", "l2l", "problems"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "MPLBACKEND": "nonsense"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
