@@ -240,7 +240,7 @@ def _optimizer_of(text):
 def _entries_of(text):
     """What to race: LABEL=PATH is a saved optimizer, anything else a rule, tuned unless its learning rate is given."""
     entries = {}
-    for item in text.split(","):
+    for item in _items(text):
         if not item.isprintable():
             raise L2LError(f"{item!r} has characters that cannot be shown in a table: give it another name")
         label, equals, path = item.partition("=")
@@ -255,6 +255,17 @@ def _entries_of(text):
             raise L2LError(f"{label!r} is there twice: give each optimizer a name of its own, as in NAME=PATH")
         entries[label] = entry
     return entries
+
+
+def _items(text):
+    """What stands between the commas of text. The path of a LABEL=PATH has commas where there is such a file."""
+    pieces = text.split(",")
+    while pieces:
+        label, equals, _ = pieces[0].partition("=")
+        ends = range(1, len(pieces) + 1 if equals else 1)
+        end = next((n for n in ends if os.path.isfile(",".join(pieces[:n])[len(label) + 1 :])), 1)
+        yield ",".join(pieces[:end])
+        del pieces[:end]
 
 
 def _number(text, least, most):
@@ -295,6 +306,9 @@ def _share(text):
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings):  # of the subparsers, too
+        super().__init__(allow_abbrev=False, **settings)  # --ou would be --out, but for what reads and records calls
+
     def parse_args(self, args):
         bare = next((word for word in args if word.startswith("--") and word.endswith("=--")), None)
         if bare:  # which argparse takes for an empty list

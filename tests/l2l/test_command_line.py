@@ -105,6 +105,22 @@ def test_recorded_command_has_no_folder_in_either_way_of_giving_it(tmp_path):
     assert command.endswith("--episodes 1 --out DIR")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["train", "simple", "--ou", "x"],
+        ["--ou", "x"],
+        ["compare", "simple", "--optimizers", "sgd", "--js", "x"],
+        ["reproduce", "mnist", "--qui"],
+        ["train", "--res=x"],
+    ],
+)
+def test_option_is_written_out(call, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "unrecognized arguments: --" in error_of(call, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_meta_curve_takes_a_few_bytes_an_episode(tmp_path):
     sizes = []
     for episodes in ("10", "210"):
@@ -157,6 +173,21 @@ def test_compare_writes_the_promised_json(tmp_path, trained):
         assert row["final"] == row["loss_mean"][-1]
     assert result["optimizers"]["mine"]["learning_rate"] is None
     assert result["optimizers"]["sgd:learning_rate=0.01"]["learning_rate"] == 0.01
+
+
+def test_path_of_a_saved_optimizer_may_have_commas(tmp_path, trained, monkeypatch):
+    path = tmp_path / "lr=0.1,p=5,old" / "optimizer.npz"
+    path.parent.mkdir()
+    path.write_bytes(trained.read_bytes())
+    monkeypatch.chdir(path.parent)
+    entries = f"a={path},adam,b={path},mine=quadratic,c=optimizer.npz"
+    call = ["compare", *QUICK, "--optimizers", entries, "--repeats", "1", "--json", str(tmp_path / "r.json")]
+    assert main(call) == 0
+    assert list(json.loads((tmp_path / "r.json").read_text())["optimizers"]) == ["a", "adam", "b", "mine", "c"]
+
+
+def test_missing_file_in_a_list_is_named_alone(capsys):
+    assert "there is no file x/y.npz: make" in error_of(["compare", "simple", "--optimizers", "a=x/y.npz,adam"], capsys)
 
 
 def test_compare_of_a_diverging_rule_writes_strict_json_and_a_figure(tmp_path):
