@@ -72,17 +72,21 @@ def _demo(options):
     problem, optimizer = make_problem("mnist"), make_optimizer("lstm", preset="paper")
     out = Path(options.out)
     table, figure = out / "results.json", out / "curves.png"
-    files.claim([*_files_in(out), table, figure], options.overwrite)
-    print(f"data: {problem.data}")
-    start = time.perf_counter()
-    training = _train_and_save(problem, optimizer, options, episodes=options.episodes, steps=options.steps)
-    for line in report.exceptions(training):
-        print(line)
-    entries = {"lstm": (optimizer, training.phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
-    results = _race(problem, entries, options)
-    _write_results(table, problem, results, options)
-    plots.curves(figure, results, report.finding(results))
-    print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {', '.join(session.FILES)}")
+    with files.alone_in(out, [*session.FILES, table.name, figure.name]) as check:
+        files.claim([*_files_in(out), table, figure], options.overwrite)
+        print(f"data: {problem.data}")
+        start = time.perf_counter()
+        training = _train_and_save(problem, optimizer, options, check, episodes=options.episodes, steps=options.steps)
+        for line in report.exceptions(training):
+            print(line)
+        entries = {"lstm": (optimizer, training.phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
+        results = _race(problem, entries, options)
+        check()
+        _write_results(table, problem, results, options)
+        plots.curves(figure, results, report.finding(results))
+        print(
+            f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {', '.join(session.FILES)}"
+        )
 
 
 def _train(options):
@@ -98,23 +102,25 @@ def _train(options):
     problem = _problem_of(options)
     optimizer = _optimizer_of(options.optimizer)
     fitted(optimizer, draw_task(problem, "train", options.seed, 1))  # refuses groups that are not the parts of θ
-    files.claim(_files_in(options.out), options.overwrite)
-    print(f"data: {problem.data}")
-    training = _train_and_save(
-        problem,
-        optimizer,
-        options,
-        episodes=options.episodes,
-        steps=options.steps,
-        unroll_length=options.unroll,
-        meta_learning_rate=options.meta_lr,
-        warmup=options.warmup,
-        decay=options.decay,
-        clip=options.clip,
-        patience=options.patience,
-        validate_every=options.validate_every,
-        second_derivatives=options.second_derivatives,
-    )
+    with files.alone_in(options.out, session.FILES) as check:
+        files.claim(_files_in(options.out), options.overwrite)
+        print(f"data: {problem.data}")
+        training = _train_and_save(
+            problem,
+            optimizer,
+            options,
+            check,
+            episodes=options.episodes,
+            steps=options.steps,
+            unroll_length=options.unroll,
+            meta_learning_rate=options.meta_lr,
+            warmup=options.warmup,
+            decay=options.decay,
+            clip=options.clip,
+            patience=options.patience,
+            validate_every=options.validate_every,
+            second_derivatives=options.second_derivatives,
+        )
     _say_what_came_out(training, options.out)
 
 
@@ -170,11 +176,11 @@ def _files_in(folder):
     return [Path(folder) / name for name in session.FILES]
 
 
-def _train_and_save(problem, optimizer, options, **settings):
+def _train_and_save(problem, optimizer, options, check, **settings):
     name = name_in(PROBLEMS, problem)
     notes = {"problem": {"name": name, **settings_of(PROBLEMS, problem)}, "data": problem.data}
     notes |= {"command": options.command, "seed": options.seed, "training": settings}
-    return session.train_and_save(problem, optimizer, options.out, notes, seed=options.seed, **settings)
+    return session.train_and_save(problem, optimizer, options.out, notes, check=check, seed=options.seed, **settings)
 
 
 def _say_what_came_out(training, folder):

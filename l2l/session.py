@@ -1,5 +1,6 @@
 """A meta-training as commands run it: with a progress bar, and with everything on disk from the first validation on."""
 
+import contextlib
 import math
 import shlex
 import sys
@@ -31,25 +32,26 @@ def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, resu
         return train(problem, optimizer, report=report, resume=resume, **settings)
 
 
-def train_and_save(problem, optimizer, folder, notes, how=None, **settings):
+def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **settings):
     """`train_with_bar`, with FILES in the folder: the best φ so far beside the notes, a log of the losses, and a
     checkpoint for `go_on`. They are written whenever φ is the best, else every INTERVAL, and in the end.
 
-    how: what to tell somebody who interrupts it, as the command that goes on; None for train --resume.
+    how: what to tell somebody who interrupts it, as the command that goes on; None for train --resume. check: what
+    `files.alone_in` gave to a caller who has the folder for longer than this; None where nobody has it yet.
     """
-    with files.alone_in(folder, FILES) as check:
+    with _alone(folder, check) as check:
         return _run(problem, optimizer, Path(folder), notes, check, how, **settings)
 
 
-def go_on(folder, how=None, **bar):
+def go_on(folder, how=None, check=None, **bar):
     """Take up the meta-training whose checkpoint is in the folder, and end it as `train_and_save` would have done.
 
-    how, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or where it is finished.
+    how, check, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is finished.
     """
     folder = Path(folder)
     if not (folder / CHECKPOINT).is_file():
         raise L2LError(f"{folder} has no {CHECKPOINT}: begin with `python -m l2l train PROBLEM --out {_word(folder)}`")
-    with files.alone_in(folder, FILES) as check:
+    with _alone(folder, check) as check:
         problem, optimizer, training, notes = checkpoint.load_training(folder / CHECKPOINT)
         episode, episodes = len(training.history), training.settings.episodes
         if training.finished:
@@ -57,6 +59,10 @@ def go_on(folder, how=None, **bar):
             raise L2LError(f"the meta-training in {folder} is finished, after episode {episode} of {episodes}: {where}")
         print(f"data: {problem.data}\ngoing on after episode {episode} of {episodes}")
         return _run(problem, optimizer, folder, notes, check, how, resume=training, **bar)
+
+
+def _alone(folder, check):
+    return contextlib.nullcontext(check) if check else files.alone_in(folder, FILES)
 
 
 def _run(problem, optimizer, folder, notes, check, how, **settings):

@@ -12,6 +12,7 @@ from l2l import files
 from l2l.errors import L2LError
 from l2l.reproduce import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
 from l2l.reproduce.workshop import Workshop
+from l2l.session import FILES
 
 EXPERIMENTS = {
     "quadratic": curves.run,
@@ -30,14 +31,19 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
     An experiment that was interrupted or killed goes on where it was, if it is run again in the same place.
     Returns the `Outcome` and that folder. Raises L2LError where there is no such experiment, or where its results are
-    there already.
+    there already, or where another run writes there.
     """
     if name not in EXPERIMENTS:
         raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
     out = Path(out or (f"runs/quick/{name}" if quick else f"results/{name}"))
+    with files.alone_in(out, [*FILES, "table.md", "results.json"]) as check:
+        return _run(name, out, quick, overwrite, check)
+
+
+def _run(name, out, quick, overwrite, check):
     files.claim([out / "table.md", out / "results.json"], overwrite)
     start = time.perf_counter()
-    workshop = Workshop(name, out, quick)
+    workshop = Workshop(name, out, quick, check)
     outcome = EXPERIMENTS[name](settings.load(name, quick), workshop)
     about = {
         "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
@@ -47,6 +53,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     }
     claims = [{"claim": claim, "holds": holds} for claim, holds in outcome.claims]
     document = {**about, "settings": settings.read(name), "quick": quick, "claims": claims, **outcome.results}
+    check()
     files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", lambda file: file.write(table.encode()))

@@ -36,13 +36,14 @@ class Learned:
 
 class Workshop:
     """Where the experiment `name` runs: the folder for what it makes, and whether it is a quick run. Its checkpoints
-    stay until the experiment has ended, so one that is interrupted goes on when it is run again.
+    stay until the experiment has ended, so one that is interrupted goes on when it is run again. check: what
+    `files.alone_in` gave to whoever keeps the folder to this experiment.
 
     A recipe is the part of an experiment's settings that decides what is learned.
     """
 
-    def __init__(self, name, out, quick=False):
-        self.name, self.out, self.quick = name, out, quick
+    def __init__(self, name, out, quick=False, check=None):
+        self.name, self.out, self.quick, self.check = name, out, quick, check
         self.data = "random numbers"
         self.folders = []  # of what it learned
         self.races = []  # files of what it raced
@@ -93,7 +94,7 @@ class Workshop:
         this folder is taken up where it ended.
         """
         self.folders.append(folder)
-        story, training = _interrupted(recipe, folder) or self._learn(recipe, folder)
+        story, training = self._interrupted(recipe, folder) or self._learn(recipe, folder)
         optimizer = _optimizer(recipe)
         meta_steps = story["trial_meta_steps"] + training.meta_steps
         return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps})
@@ -121,8 +122,22 @@ class Workshop:
             "trial_meta_steps": meta_steps,
             "meta_learning_rate": rate,
         }
-        options = {**recipe["training"], **_shown(folder), "meta_learning_rate": rate, "seed": seed}
+        options = {**recipe["training"], **self._shown(folder), "meta_learning_rate": rate, "seed": seed}
         return story, train_and_save(problem, optimizer, folder, story, phi=trial.phi, **options)
+
+    def _interrupted(self, recipe, folder):
+        """What an experiment that did not end has learned by this recipe in the folder, the rest of it learned now: the
+        pair (story, training), or None."""
+        if not (folder / CHECKPOINT).is_file():
+            return None
+        _, _, training, story = checkpoint.load_training(folder / CHECKPOINT)
+        if story.get("recipe") != recipe:
+            return None
+        return story, training if training.finished else go_on(folder, **self._shown(folder))
+
+    def _shown(self, folder):
+        """How it trains in a folder, which may be the experiment's own."""
+        return {"what": folder.name, "how": "the same command", "check": self.check if folder == self.out else None}
 
     def train(self, recipe, rate, what, watch=None, **changes):
         """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
@@ -170,21 +185,6 @@ def _found(folder, recipe):
         return None
     story = checkpoint.read(path)[0]["notes"]
     return Learned(*checkpoint.load(path), story) if story.get("recipe") == recipe else None
-
-
-def _interrupted(recipe, folder):
-    """What an experiment that did not end has learned by this recipe in the folder, the rest of it learned now: the
-    pair (story, training), or None."""
-    if not (folder / CHECKPOINT).is_file():
-        return None
-    _, _, training, story = checkpoint.load_training(folder / CHECKPOINT)
-    if story.get("recipe") != recipe:
-        return None
-    return story, training if training.finished else go_on(folder, **_shown(folder))
-
-
-def _shown(folder):
-    return {"what": folder.name, "how": "the same command"}
 
 
 # ------------------------------------------------------------------------------------------ racing
