@@ -47,15 +47,30 @@ def main(arguments=None):
     except MemoryError as error:
         print(_line(f"not enough memory ({error}): lower the sizes or the steps"), file=sys.stderr)
         return 1
-    except OSError as error:  # of standard output: files have errors of their own
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it ends
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or _output_fails():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it ends
+            message = f"cannot print ({error.strerror}): send the output somewhere else"
+        else:
+            message = (
+                f"{error.filename or 'a file'} failed ({error.strerror or error}): see to its place and permissions"
+            )
         if not isinstance(error, BrokenPipeError):  # `python -m l2l … | head` is no failure of anyone's
-            print(_line(f"cannot print ({error.strerror}): send the output somewhere else"), file=sys.stderr)
+            print(_line(message), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("l2l: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _output_fails():
+    """Whether standard output cannot be written to. What it refused is still in its buffer, and refused again."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        return True
+    return False
 
 
 def interrupt(*_):

@@ -19,6 +19,7 @@ import numpy as np
 import pooch
 
 from l2l.errors import DataError
+from l2l.files import exists
 
 MIRROR = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 SHA256 = {
@@ -64,9 +65,9 @@ def _given(folder, name):
     """The folder `name` inside L2L_DATA, or None where there is none."""
     if not folder:
         return None
-    if not Path(folder).is_dir():
+    if not (exists(folder) and Path(folder).is_dir()):
         raise DataError(f"L2L_DATA={folder} is not a folder: correct it, or unset it to use the download")
-    return Path(folder) / name if (Path(folder) / name).is_dir() else None
+    return Path(folder) / name if exists(Path(folder) / name) else None
 
 
 def _fetch(name):
@@ -83,7 +84,7 @@ def _cached(name, folder, mirror, known):
 
 def _in_folder(folder, name):
     for path in (folder / name, folder / name.removesuffix(".gz")):
-        if path.exists():
+        if exists(path):
             return path
     raise DataError(f"{folder} has no {name} (nor the unpacked file): put the four official MNIST files there")
 

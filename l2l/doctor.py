@@ -6,10 +6,10 @@ quadratics and MNIST, full-sized and small, over several seeds.
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from l2l import files
 from l2l.errors import L2LError
 from l2l.train import Training
 
@@ -61,7 +61,7 @@ def diagnose(training, results=None):
     return Diagnosis(course.summary(), findings + list(_edges(results or {})))
 
 
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading and judging a file raises that is not what it should be."""
 
 
@@ -71,17 +71,19 @@ def read(directory):
     The training has no φ. Raises L2LError, naming the fix, where a file is missing, damaged or something else.
     """
     path, other = Path(directory) / "log.json", Path(directory) / "results.json"
-    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
+    if not files.exists(path):
         raise L2LError(f"there is no {path}: name the folder that `python -m l2l train PROBLEM --out DIR` wrote")
+    text = files.read(path)
     try:
-        log = json.loads(path.read_text(encoding="utf-8"))
+        log = json.loads(text.decode("utf-8"))
         training = Training(None, untrained=log["untrained"], history=log["history"])
         if any("validation" in record for record in training.history):
             diagnose(training)  # fails where something is missing
     except _DAMAGE:
         raise L2LError(f"{path} is damaged, or not the log of a meta-training by this version: train again") from None
+    text = files.read(other) if files.exists(other) else b"null"
     try:
-        results = json.loads(other.read_text(encoding="utf-8")) if other.is_file() else None
+        results = json.loads(text.decode("utf-8"))
         list(_edges(results or {}))
     except _DAMAGE:
         raise L2LError(f"{other} is damaged, or not what `python -m l2l compare --json` writes: remove it") from None

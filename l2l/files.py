@@ -122,6 +122,32 @@ def alone_in(folder, names):
         lock.release()
 
 
+def exists(path):
+    """Whether there is a file or folder at path. Raises L2LError, with the reason, where nobody can tell."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise L2LError(_illegible(path, error)) from None
+    return True
+
+
+def read(path):
+    """The bytes of the file at path. Raises L2LError, with the reason, where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise L2LError(_illegible(path, error)) from None
+
+
+def _illegible(path, error):
+    return f"{path} cannot be read ({_reason(error)}): see to its name and permissions"
+
+
 def _refusal(path, error):
-    reason = getattr(error, "strerror", None) or error
-    return f"cannot write {path} ({reason}): choose a folder that can be written to and has space"
+    return f"cannot write {path} ({_reason(error)}): choose a folder that can be written to and has space"
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or error

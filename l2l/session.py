@@ -49,7 +49,7 @@ def go_on(folder, how=None, check=None, **bar):
     how, check, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is finished.
     """
     folder = Path(folder)
-    if not (folder / CHECKPOINT).is_file():
+    if not files.exists(folder / CHECKPOINT):
         raise L2LError(f"{folder} has no {CHECKPOINT}: begin with `python -m l2l train PROBLEM --out {_word(folder)}`")
     with _alone(folder, check) as check:
         problem, optimizer, training, notes = checkpoint.load_training(folder / CHECKPOINT)
