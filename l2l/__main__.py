@@ -9,6 +9,7 @@ if __name__ == "__main__":
     os.environ.pop("MPLBACKEND", None)  # figures need no backend, and Matplotlib refuses to load with a misspelt one
 
 import argparse
+import contextlib
 import dataclasses
 import shlex
 import sys
@@ -23,6 +24,7 @@ from l2l.evaluate import compare, summary
 from l2l.optimizers import OPTIMIZERS, fitted, make_optimizer
 from l2l.options import MOST, MOST_SEED, build, name_in, parse, settings_of
 from l2l.problems import PROBLEMS, draw_task, make_problem
+from l2l.remarks import Remarks
 from l2l.reproduce import EXPERIMENTS, reproduce
 
 EXIT_CODES = (
@@ -33,6 +35,11 @@ BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
 
 
 def main(arguments=None):
+    with contextlib.redirect_stderr(Remarks(sys.stderr)):
+        return _main(arguments)
+
+
+def _main(arguments):
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["demo", *arguments]
