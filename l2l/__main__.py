@@ -150,7 +150,7 @@ def _compare(options):
     problem = _problem_of(options)
     entries = _entries_of(options.optimizers)
     targets = [Path(path) for path in (options.json, options.plot) if path]
-    if options.json and options.json == options.plot:
+    if options.json and options.plot and os.path.realpath(options.json) == os.path.realpath(options.plot):
         raise L2LError(f"--json and --plot both name {options.json}: give each a file of its own")
     files.claim(targets, options.overwrite)
     print(f"data: {problem.data}")
@@ -172,16 +172,16 @@ def _reproduce(options):
 
 
 def _doctor(options):
-    print(doctor.diagnose(*doctor.read(options.directory)))
+    _show(doctor.diagnose(*doctor.read(options.directory)))
 
 
 def _inspect(options):
     if Path(options.file).name == session.CHECKPOINT:
         _, _, training, notes = checkpoint.load_training(options.file)
-        print(report.progress(options.file, training, notes))
+        _show(report.progress(options.file, training, notes))
         return
     checkpoint.load(options.file)  # says what is wrong with a file that cannot be used
-    print(report.anatomy(options.file, *checkpoint.read(options.file)))
+    _show(report.anatomy(options.file, *checkpoint.read(options.file)))
 
 
 def _list(registry):
@@ -248,7 +248,16 @@ def _portable(arguments):
 
 def _line(message):
     """What is printed of an error: one line, whatever a name or a path in it holds."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"l2l: {message}")
+    return _printable(f"l2l: {message}")
+
+
+def _show(text):
+    """Print what a file says that anybody may have written: a terminal would obey its escape sequences."""
+    print("\n".join(map(_printable, str(text).split("\n"))))
+
+
+def _printable(line):
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _problem_of(options):

@@ -1,6 +1,7 @@
 """Writing files so that nothing is lost or left half-written."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -23,7 +24,7 @@ def write(path, write_to):
     """
     path, temporary = _named(path), None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name[:50]}.", suffix=TEMPORARY, delete=False
         ) as file:
@@ -31,7 +32,7 @@ def write(path, write_to):
             write_to(file)
             file.flush()
             os.fsync(file.fileno())  # or the new name could reach the disk before its content
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise WriteError(f"{_refusal(path, error)}; what stood there is unharmed") from None
@@ -39,6 +40,20 @@ def write(path, write_to):
         if temporary:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _umask():
+    """What the user takes away from a new file's permissions. It can only be read by setting it, here to be strict."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except RecursionError:
+        raise OSError(errno.ENAMETOOLONG, "it has more levels than can be made") from None
 
 
 def write_json(path, document):
@@ -68,7 +83,7 @@ def claim(paths, overwrite=False):
         if os.path.exists(path) and not overwrite:
             raise L2LError(f"{path} is already there: add --overwrite to replace it, or name another place")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path.parent)
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
             raise L2LError(_refusal(path, error)) from None
@@ -98,7 +113,7 @@ def alone_in(folder, names):
     """
     folder, lock = Path(folder), FileLock(Path(folder) / ".lock")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         lock.acquire(blocking=False)
         locked = os.stat(lock.lock_file)
         for stale in [path for name in names for path in folder.glob(f".{name}.*{TEMPORARY}")]:

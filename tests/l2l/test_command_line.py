@@ -152,6 +152,20 @@ def test_inspect_shows_any_notes_of_a_file_saved_by_hand(tmp_path, capsys):
     assert re.search(r"phi\.w +float64 scalar\nof +1-a\nmeta_curve +3\nno +null", capsys.readouterr().out)
 
 
+def test_foreign_files_are_shown_without_their_escape_sequences(tmp_path, trained, capsys):
+    l2l.save(tmp_path / "o.npz", l2l.make_optimizer("linear"), {"w": np.zeros(())}, **{"a\x1b[2J": "b\x1b]0;c\x07\x9b"})
+    row = {"learning_rate": 1.0, "grid_edge": True}
+    (trained.parent / "results.json").write_text(json.dumps({"optimizers": {"sgd\x1b[31m": row}}))
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path / "o.npz")]) == 0
+    assert main(["doctor", str(trained.parent)]) == 0
+    printed = capsys.readouterr().out
+    assert r"a\x1b[2J" in printed
+    assert r"b\x1b]0;c\x07\x9b" in printed
+    assert r"sgd\x1b[31m (1)" in printed
+    assert all(line.isprintable() for line in printed.split("\n"))
+
+
 def test_compare_writes_the_promised_json(tmp_path, trained):
     path = tmp_path / "r.json"
     arguments = ["compare", *QUICK, "--optimizers", f"mine={trained},adam,sgd:learning_rate=0.01"]

@@ -202,8 +202,9 @@ def test_option_or_part_of_an_optimizer_that_cannot_be_is_refused(optimizer, mes
     assert message in complaint(code, errors)
 
 
-def test_json_and_plot_in_one_file_are_refused():
-    code, errors, new = call(["compare", "simple", "--optimizers", "sgd", "--json", "same", "--plot", "same"])
+@pytest.mark.parametrize("plot", ["same", "./same", "folder/../same"])
+def test_json_and_plot_in_one_file_are_refused(plot):
+    code, errors, new = call(["compare", "simple", "--optimizers", "sgd", "--json", "same", "--plot", plot])
     assert (code, new) == (2, set())
     assert "both name same" in complaint(code, errors)
 
