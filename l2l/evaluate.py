@@ -76,9 +76,9 @@ def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0
     """Race optimizers on the same fresh test tasks.
 
     entries: {name: (optimizer, φ)}; with φ None the rule's own constants are used, its learning rate tuned first.
-    Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array. report(name), where given,
-    is called when an entry is done. A run that diverges is a result, too: see `run`. Raises L2LError for arguments that
-    cannot work.
+    Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array; the learning rate is the one
+    in φ, and None where a rule has none. report(name), where given, is called when an entry is done. A run that
+    diverges is a result, too: see `run`. Raises L2LError for arguments that cannot work.
     """
     _check_entries(entries)
     results = {}
@@ -88,11 +88,19 @@ def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0
             optimizer, on_edge = tune(optimizer, problem, seed, tuning_repeats, steps)
             phi = optimizer.init()
         curves = run(optimizer, phi, problem, "test", seed, repeats, steps)
-        rate = getattr(optimizer, "learning_rate", None)
-        results[name] = {"learning_rate": rate, "grid_edge": on_edge, "curves": curves}
+        results[name] = {"learning_rate": _rate_in(phi, optimizer), "grid_edge": on_edge, "curves": curves}
         if report:
             report(name)
     return results
+
+
+def _rate_in(phi, optimizer):
+    """The learning rate in φ, where meta-training may have moved it from the rule's own; None where there is none."""
+    rate, log_rate = getattr(optimizer, "learning_rate", None), "log_learning_rate"
+    if rate is None or not isinstance(phi, dict) or log_rate not in phi:
+        return rate
+    with np.errstate(over="ignore"):
+        return rate if phi[log_rate] == np.log(rate) else float(np.exp(phi[log_rate]))
 
 
 def _check_entries(entries):
@@ -116,15 +124,22 @@ def summary(results):
 def _summary(result):
     curves = np.where(np.isfinite(result["curves"]), result["curves"], np.inf)
     sums = curves.sum(axis=1)
-    with np.errstate(invalid="ignore"):  # infinite losses
-        spread = curves.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros(curves.shape[1])
     return {
         "learning_rate": result["learning_rate"],
         "grid_edge": result["grid_edge"],
         "diverged": int((~np.isfinite(sums)).sum()),
         "loss_mean": curves.mean(axis=0).tolist(),
-        "loss_sem": (spread / np.sqrt(len(curves))).tolist(),
+        "loss_sem": standard_error(curves).tolist(),
         "sum": float(sums.mean()),
         "final": float(curves[:, -1].mean()),
         "sum_per_run": sums.tolist(),
     }
+
+
+def standard_error(curves):
+    """The standard error of the mean over runs, s/√n with s² = Σ_i (x_i − x̄)²/(n − 1), at each step: curves (runs,
+    steps) give (steps,). 0 for a single run, and NaN where a loss is infinite."""
+    if len(curves) == 1:
+        return np.zeros(curves.shape[1])
+    with np.errstate(invalid="ignore"):  # infinite losses
+        return curves.std(axis=0, ddof=1) / np.sqrt(len(curves))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from l2l import plots
+from l2l.evaluate import standard_error
 from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """`lstm` and `lstm-sub` are two LSTMs each, one for the convolutions and one for the rest; `lstm-sub` was
@@ -32,7 +33,7 @@ def run(settings, workshop):
                 "learning_rate": entry["learning_rate"],
                 "grid_edge": entry["grid_edge"],
                 "loss_mean": rounded(entry["curves"].mean(axis=0)),
-                "loss_sem": rounded(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
+                "loss_sem": rounded(standard_error(entry["curves"])),
             }
             for name, entry in rows.items()
         }

@@ -3,6 +3,7 @@
 import numpy as np
 
 from l2l import plots
+from l2l.evaluate import standard_error
 from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """The row `lstm` is one meta-training, its seed chosen by the search; the row below it shows the spread over
@@ -33,7 +34,7 @@ def run(settings, workshop):
             "learning_rate": entry["learning_rate"],
             "grid_edge": entry["grid_edge"],
             "loss_mean": rounded(mean[name]),
-            "loss_sem": rounded(entry["curves"].std(axis=0) / np.sqrt(test["runs"])),
+            "loss_sem": rounded(standard_error(entry["curves"])),
             "sum_per_run": rounded(sums[name]),
         }
         for name, entry in entries.items()

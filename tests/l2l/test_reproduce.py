@@ -268,3 +268,11 @@ def test_tables_are_markdown():
 
 def test_spread_is_mean_and_standard_deviation():
     assert spread([1.0, 3.0]) == "2 ± 1.4"
+
+
+def test_standard_error_of_an_experiment_is_that_of_a_comparison(tiny, tmp_path, monkeypatch):
+    race, raced = curves.race, []
+    monkeypatch.setattr(curves, "race", lambda *arguments: raced.append(race(*arguments)) or raced[-1])
+    outcome, _ = reproduce("quadratic", tmp_path / "quadratic")
+    first, second = raced[0]["curves"] / settings.load("quadratic")["test"]["divide_by"]
+    assert outcome.results["optimizers"]["lstm"]["loss_sem"] == pytest.approx(np.abs(first - second) / 2.0, rel=1e-4)
