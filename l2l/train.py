@@ -62,7 +62,7 @@ def _begun(problem, optimizer, phi, settings):
 
 def _check_not_lost(training):
     skipped = training.skipped_in_a_row
-    if skipped in (MOST_SKIPPED, training.settings.episodes):
+    if skipped >= MOST_SKIPPED or (training.finished and skipped == len(training.history)):
         raise DivergenceError(
             f"the meta-loss or its gradient was not finite in {skipped} episodes in a row, the last being episode "
             f"{len(training.history)}: lower the meta learning rate ({training.settings.meta_learning_rate:g}) or the "

@@ -160,6 +160,13 @@ def test_ten_skipped_episodes_in_a_row_end_the_training_and_leave_their_records(
     assert [record["skipped"] for record in seen[-1]] == [1, 1, 0] + [1] * 10
 
 
+def test_patience_that_runs_out_before_one_good_episode_ends_in_an_error():
+    with pytest.raises(DivergenceError, match="3 episodes in a row"):
+        l2l.train(
+            Broken(range(30)), make_optimizer("sgd"), patience=3, **{**SMALL, "episodes": 30, "validate_every": 1}
+        )
+
+
 def test_meta_gradient_is_scaled_down_to_clip_and_counted(monkeypatch):
     norms = []
 
