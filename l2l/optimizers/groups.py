@@ -69,8 +69,10 @@ def fitted(optimizer, task):
     """
     if not isinstance(optimizer, Groups):
         return optimizer
+    if not task.parts:
+        raise L2LError("the parts of this θ are: none; take one rule for all of it, not groups")
     if set(optimizer.groups) != set(task.parts):
-        found, there = (", ".join(names) or "none" for names in (optimizer.groups, task.parts))
+        found, there = ", ".join(optimizer.groups) or "none", ", ".join(task.parts)
         raise L2LError(
             f"the parts of this θ are: {there}; give each of them a rule, and nothing else one, not: {found}"
         )

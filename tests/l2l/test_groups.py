@@ -113,6 +113,7 @@ def test_groups_with_an_lstm_have_to_be_trained_first():
         ({"a": Adam(), "b": Adam(), "c": Adam()}, SHAPES, "not: a, b, c"),
         ({"a": Adam()}, Quadratic(), "the parts of this θ are: none"),
         ({}, SHAPES, "not: none"),
+        ({}, Quadratic(), "the parts of this θ are: none; take one rule for all of it, not groups"),
     ],
 )
 def test_groups_that_are_not_the_parts_are_refused(groups, problem, message):
