@@ -35,6 +35,8 @@ CIFAR_FOLDER = "cifar-10-batches-bin"
 CIFAR_FILES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 RECORD = 1 + 3 * 32 * 32  # bytes of one image: its label, then red, green and blue, row by row
 PATIENCE = 10  # seconds that a download may keep silent before it is given up
+MOST_IDX = 16 + 60_000 * 28 * 28  # bytes of MNIST's largest file, unpacked
+MOST_CIFAR = 10_000 * RECORD  # of a file of CIFAR-10
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def _embedded():
 
 def _digits(splits, source):
     for images, labels in splits.values():
-        if len(images) != len(labels) or len(labels) == 0 or images[0].size != 784 or labels.max() > 9:
+        fit = labels.ndim == 1 and len(images) == len(labels) > 0
+        if not fit or images[0].size != 784 or labels.max() > 9:
             raise DataError(f"{source}: these are not 28×28 images with one label 0 to 9 for each")
     flat = {name: (images.reshape(len(images), 784), labels) for name, (images, labels) in splits.items()}
     total = sum(len(labels) for _, labels in flat.values())
@@ -133,10 +136,16 @@ def read_idx(path):
     """
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            content = file.read()
+            content = file.read(MOST_IDX + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}): fetch it again") from None
-    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+    if len(content) > MOST_IDX:
+        raise DataError(f"{path} holds more than the {MOST_IDX:,} bytes of MNIST's largest file: fetch it again")
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
+        raise DataError(f"{path} is not an IDX file of bytes: fetch it again")
+    if not 1 <= content[3] <= 3:
+        raise DataError(f"{path} has {content[3]} dimensions, where MNIST's have one or three: fetch it again")
+    if len(content) < 4 + 4 * content[3]:
         raise DataError(f"{path} is not an IDX file of bytes: fetch it again")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
@@ -180,7 +189,8 @@ def _cifar_folder(folder):
     files = {}
     for name in CIFAR_FILES:
         try:
-            files[name] = (folder / name).read_bytes()
+            with open(folder / name, "rb") as file:
+                files[name] = file.read(MOST_CIFAR + 1)
         except OSError as error:
             raise DataError(
                 f"{folder / name} cannot be read ({error.strerror}): put the official binary files there, "
@@ -197,7 +207,7 @@ def _cifar_archive(path):
             for member in archive:
                 folder, _, name = member.name.rpartition("/")
                 if folder == CIFAR_FOLDER and name in CIFAR_FILES and member.isfile():
-                    files[name] = archive.extractfile(member).read()
+                    files[name] = archive.extractfile(member).read(MOST_CIFAR + 1)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked ({error}): delete it, and it is downloaded again") from None
     if missing := [name for name in CIFAR_FILES if name not in files]:
@@ -217,3 +227,5 @@ def read_cifar(name, content):
     if labels.max() > 9:
         raise DataError(f"{name} has a label {labels.max()}, where CIFAR-10 has 0 to 9: fetch the binary version")
     return records[:, 1:].reshape(-1, 3, 32, 32), labels
+    if len(content) > MOST_CIFAR:
+        raise DataError(f"{name} holds more than the {MOST_CIFAR:,} bytes of an official file: fetch it again")

@@ -64,6 +64,17 @@ def test_damaged_file_is_named(monkeypatch, tmp_path, content, message):
         data.cifar10()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no file without an end")
+def test_file_without_an_end_is_refused(monkeypatch, tmp_path):
+    write_photographs(tmp_path / data.CIFAR_FOLDER)
+    path = tmp_path / data.CIFAR_FOLDER / "data_batch_3.bin"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="data_batch_3.bin.*more than the 30,730,000 bytes of an official file"):
+        data.cifar10()
+
+
 # ------------------------------------------------------------------------------------------ the archive
 
 
@@ -156,6 +167,12 @@ def test_link_in_the_archive_is_no_file_of_it(mirror, official):
 def test_archive_without_a_file_is_refused(mirror, official):
     mirror.serves(tar(official[:-1]))
     with pytest.raises(DataError, match="has no cifar-10-batches-bin/test_batch.bin: delete it"):
+        downloaded()
+
+
+def test_file_in_the_archive_is_unpacked_no_further_than_the_official_size(mirror, official):
+    mirror.serves(tar([(official[0][0], bytes(40_000_000)), *official[1:]]))
+    with pytest.raises(DataError, match="data_batch_1.bin.*more than the 30,730,000 bytes"):
         downloaded()
 
 

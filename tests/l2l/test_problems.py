@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gzip
 import http.server
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -259,7 +261,13 @@ def test_damaged_digits_are_named(monkeypatch, tmp_path, content, message):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\0\0\x08", "not an IDX"), (b"\0\0\x08\x01\0\0\0\x05abc", r"3 values.*\(5,\)"), (b"\0\0\x0d\x01", "not an IDX")],
+    [
+        (b"\0\0\x08", "not an IDX"),
+        (b"\0\0\x08\x01\0\0\0\x05abc", r"3 values.*\(5,\)"),
+        (b"\0\0\x0d\x01", "not an IDX"),
+        (b"\0\0\x08\x00a", "0 dimensions, where MNIST's have one or three"),
+        (b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"a", "65 dimensions, where MNIST's have one or three"),
+    ],
 )
 def test_damaged_idx_is_named(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
@@ -283,6 +291,33 @@ def test_files_that_do_not_fit_each_other_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
     with pytest.raises(DataError, match="one label"):
         data.mnist()
+
+
+@pytest.mark.parametrize("shape", [(240, 1), (240, 28, 28)])
+def test_labels_that_are_no_vector_are_refused(monkeypatch, tmp_path, shape):
+    write_digits(tmp_path / "mnist")
+    write_idx(tmp_path / "mnist" / "train-labels-idx1-ubyte.gz", np.zeros(shape, np.uint8))
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="one label"):
+        data.mnist()
+
+
+def test_gzip_is_unpacked_no_further_than_the_official_size(tmp_path):
+    bomb = tmp_path / "train-labels-idx1-ubyte.gz"
+    with gzip.open(bomb, "wb") as file:
+        file.write(b"\0\0\x08\x01" + bytes(200 * 2**20))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more than the 47,040,016 bytes of MNIST's largest file"):
+        data.read_idx(bomb)
+    assert tracemalloc.get_traced_memory()[1] < 150 * 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no file without an end")
+def test_file_without_an_end_is_refused(tmp_path):
+    (tmp_path / "train-labels-idx1-ubyte").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="more than the"):
+        data.read_idx(tmp_path / "train-labels-idx1-ubyte")
 
 
 def test_chance_is_the_loss_of_equal_logits():
