@@ -13,7 +13,7 @@ import minigrad as mg
 from l2l import archive
 from l2l.errors import OptimizerFileError
 from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
-from l2l.options import name_in, settings_of
+from l2l.options import name_in, settings_of, whole
 from l2l.problems import PROBLEMS, make_problem
 from l2l.training import Settings, Training
 
@@ -66,6 +66,7 @@ def save_training(path, problem, optimizer, training, notes):
         **_rule(optimizer),
         "problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)},
         "data": problem.data,
+        "checksum": getattr(problem, "checksum", None),
         "training": dataclasses.asdict(state.pop("settings")),
         "state": state,
         "notes": notes,
@@ -86,9 +87,12 @@ def load_training(path):
     with _usable(path):
         problem = make_problem(**header["problem"])
         optimizer = make_optimizer(header["optimizer"], **header["settings"])
-        settings, state, data = Settings(**header["training"]), header["state"], header["data"]
+        settings, state, notes = Settings(**header["training"]), header["state"], header["notes"]
+        data, checksum = header["data"], header.get("checksum")  # older checkpoints have none
     if problem.data != data:
         raise OptimizerFileError(f"{path} was trained on {data}, but here is {problem.data}: set L2L_DATA as it was")
+    if checksum not in (None, getattr(problem, "checksum", None)):
+        raise OptimizerFileError(f"{path} was trained on other data than {problem.data}: set L2L_DATA as it was")
     template = _template(optimizer)
     phi, latest, initial = (_tree(path, arrays, name, template) for name in ("phi", "latest", "initial"))
     vector = mg.tree.ravel(template)[0]
@@ -97,7 +101,7 @@ def load_training(path):
         meta_state = {**moments, "t": state["meta_steps"]}
         training = Training(phi, latest, initial, meta_state, settings, **state)
         _check_past(training)
-    return problem, optimizer, training, header["notes"]
+    return problem, optimizer, training, notes
 
 
 # ------------------------------------------------------------------------------------------ their parts
@@ -121,13 +125,13 @@ def _check_past(training):
     history = training.history
     if [record["episode"] for record in history] != list(range(1, len(history) + 1)):
         raise ValueError("episodes are missing")
-    if training.best_episode not in range(len(history) + 1):
-        raise ValueError("the best episode was none")
-    if training.meta_steps not in range(len(history) * training.settings.steps + 1):
-        raise ValueError("meta-steps are missing")
+    whole(0, len(history), best_episode=training.best_episode)
+    whole(0, len(history) * training.settings.steps, meta_steps=training.meta_steps)
+    if not isinstance(training.best, float):
+        raise ValueError("the best loss is no loss")
     for record in history:
         math.fsum(record[name] for name in ("meta_learning_rate", "clipped", "skipped", "seconds"))
-    math.isfinite(training.best), training.curve()
+    training.curve()
 
 
 def _template(optimizer):

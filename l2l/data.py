@@ -6,13 +6,14 @@ no network. `Images.source` says which it was. Nothing here loads a pickle, and 
 """
 
 import gzip
+import hashlib
 import math
 import os
 import struct
 import tarfile
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,9 @@ CIFAR_SHA256 = {CIFAR_ARCHIVE: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9dd
 CIFAR_FOLDER = "cifar-10-batches-bin"
 CIFAR_FILES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 RECORD = 1 + 3 * 32 * 32  # bytes of one image: its label, then red, green and blue, row by row
-PATIENCE = 10  # seconds that a download may keep silent before it is given up
 MOST_IDX = 16 + 60_000 * 28 * 28  # bytes of MNIST's largest file, unpacked
 MOST_CIFAR = 10_000 * RECORD  # of a file of CIFAR-10
+PATIENCE = 10  # seconds that a download may keep silent before it is given up
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Images:
 
     splits: dict
     source: str
+
+    @cached_property
+    def checksum(self):
+        """SHA-256 over all splits: it tells these images from others that are as many."""
+        digest = hashlib.sha256()
+        for name, arrays in sorted(self.splits.items()):
+            for array in arrays:
+                digest.update(repr((name, array.shape)).encode())
+                digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
 
 def mnist():
@@ -220,6 +231,8 @@ def read_cifar(name, content):
 
     Raises DataError, naming the file and what was expected, where it is truncated, or something else.
     """
+    if len(content) > MOST_CIFAR:
+        raise DataError(f"{name} holds more than the {MOST_CIFAR:,} bytes of an official file: fetch it again")
     if not content or len(content) % RECORD:
         raise DataError(f"{name} has {len(content):,} bytes, no multiple of {RECORD:,}: it is truncated or foreign")
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
@@ -227,5 +240,3 @@ def read_cifar(name, content):
     if labels.max() > 9:
         raise DataError(f"{name} has a label {labels.max()}, where CIFAR-10 has 0 to 9: fetch the binary version")
     return records[:, 1:].reshape(-1, 3, 32, 32), labels
-    if len(content) > MOST_CIFAR:
-        raise DataError(f"{name} holds more than the {MOST_CIFAR:,} bytes of an official file: fetch it again")

@@ -22,9 +22,9 @@ def write_idx(path, values):
         file.write(header + values.tobytes())
 
 
-def write_digits(folder, train=240, test=60):
+def write_digits(folder, train=240, test=60, seed=0):
     """Four official-looking MNIST files: ten fixed prototypes with noise, so that they can be learned."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     prototypes = rng.integers(0, 256, (10, 28, 28))
     folder.mkdir(parents=True, exist_ok=True)
     for part, n in (("train", train), ("t10k", test)):

@@ -1,7 +1,8 @@
 """Optimizees: families of functions f that optimizers are trained and compared on.
 
 A problem is a frozen dataclass whose fields are its options, with `sample(rng, split)`, which draws a `Task`, and
-`data`, a line that says what it is made of. To add one, write the class and name it here.
+`data`, a line that says what it is made of; where that is read from files, `checksum` tells them from any others.
+To add one, write the class and name it here.
 """
 
 import numpy as np

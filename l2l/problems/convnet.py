@@ -57,6 +57,10 @@ class _Convnet:
     def data(self):
         return self.images().source
 
+    @property
+    def checksum(self):
+        return self.images().checksum
+
     def _shapes(self):
         """The shapes of the convolutions' kernels, then of the two matrices."""
         depth, rows, columns = self.shape

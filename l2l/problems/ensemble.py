@@ -34,6 +34,11 @@ class Ensemble:
         sources = sorted({problem.data for problem in self.problems.values()})
         return " and ".join(sources)
 
+    @property
+    def checksum(self):
+        found = {getattr(problem, "checksum", None) for problem in self.problems.values()} - {None}
+        return " and ".join(sorted(found)) or None
+
     def sample(self, rng, split="train"):
         tasks = {name: self.problems[name].sample(rng, split) for name in sorted(self.problems)}
         weights = self.weights * (len(tasks) if len(self.weights) == 1 else 1)

@@ -43,6 +43,10 @@ class MNIST:
     def data(self):
         return data.mnist().source
 
+    @property
+    def checksum(self):
+        return data.mnist().checksum
+
     def sample(self, rng, split="train"):
         images, labels = data.mnist().splits[split]
         sizes = [784, *[self.hidden] * self.layers, 10]

@@ -11,6 +11,9 @@ import minigrad as mg
 from l2l import checkpoint, files
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
+from l2l.problems import MNIST, Ensemble, MNISTConv, Simple
+from tests.conftest import write_digits
+from tests.l2l.test_archive import DATA, header_of, with_header
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -87,6 +90,58 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
         l2l.load(tmp_path / "missing.npz")
     with pytest.raises(OptimizerFileError, match="there is no file"):
         l2l.load(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ checkpoints
+
+
+@pytest.mark.parametrize(
+    ("forge", "message"),
+    [
+        (lambda header: header.pop("notes"), "'notes'"),
+        (lambda header: header["state"].update(best_episode=-0.0), "best_episode is a whole number"),
+        (lambda header: header["state"].update(best=2**70), "the best loss is no loss"),
+        (lambda header: header["state"].update(meta_steps=8.0), "meta_steps is a whole number"),
+    ],
+)
+def test_forged_past_of_a_training_is_refused(tmp_path, forge, message):
+    content = (DATA / "checkpoint-1.npz").read_bytes()
+    header = header_of(content)
+    forge(header)
+    (tmp_path / "c.npz").write_bytes(with_header(content, header))
+    with pytest.raises(OptimizerFileError, match=f"unusable settings.*{message}"):
+        checkpoint.load_training(tmp_path / "c.npz")
+
+
+SMALL = {"hidden": 2, "batch": 2}
+ON_DIGITS = [MNIST(**SMALL), MNISTConv((2,), **SMALL), Ensemble({"a": Simple(), "b": MNIST(**SMALL)})]
+
+
+@pytest.mark.parametrize("problem", ON_DIGITS, ids=lambda problem: type(problem).__name__)
+def test_training_goes_on_with_the_data_that_it_had_and_with_no_others(tmp_path, monkeypatch, problem):
+    path = tmp_path / "c.npz"
+    training = l2l.train(problem, make_optimizer("sgd"), episodes=1, steps=1)
+    checkpoint.save_training(path, problem, make_optimizer("sgd"), training, {})
+    checkpoint.load_training(path)
+    write_digits(tmp_path / "mnist", seed=1)  # as many, and they look alike
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(OptimizerFileError, match="was trained on other data than MNIST from L2L_DATA, 300 digits"):
+        checkpoint.load_training(path)
+
+
+def test_checkpoint_from_before_there_were_checksums_of_data_still_loads(tmp_path):
+    path, problem, rule = tmp_path / "c.npz", MNIST(**SMALL), make_optimizer("sgd")
+    checkpoint.save_training(path, problem, rule, l2l.train(problem, rule, episodes=1, steps=1), {})
+    header = header_of(path.read_bytes())
+    del header["checksum"]
+    path.write_bytes(with_header(path.read_bytes(), header))
+    assert checkpoint.load_training(path)[0] == problem
+
+
+def test_training_on_random_numbers_has_no_data_to_compare(tmp_path):
+    training = l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=1)
+    checkpoint.save_training(tmp_path / "c.npz", Simple(), make_optimizer("sgd"), training, {})
+    assert checkpoint.load_training(tmp_path / "c.npz")[0] == Simple()
 
 
 # ------------------------------------------------------------------------------------------ by name
