@@ -19,7 +19,7 @@ def run(settings, workshop):
         rules[name] = rule, rule.init()
     gradients = _trajectory(problem, learned, test, max(view["steps"]) + 1)
     size = np.sqrt((gradients**2).mean(axis=0))
-    coordinate = int(np.argsort(size)[int(view["quantile"] * (len(size) - 1))])
+    coordinate = _typical(size, view["quantile"])
     history, reach = gradients[:, coordinate], view["reach"] * size[coordinate]
     sweep = np.linspace(-reach, reach, view["points"]).astype(np.float32)
     proposals = {name: _proposals(*rule, history, sweep, view["steps"]) for name, rule in rules.items()}
@@ -44,6 +44,13 @@ def run(settings, workshop):
         "updates": rounded(proposals),
     }
     return Outcome(markdown(header, rows), claims, results)
+
+
+def _typical(size, quantile):
+    """The coordinate whose gradients are of the size at this quantile, or the next that had any: a rule makes nothing
+    of one that never had."""
+    rank = max(int(quantile * (len(size) - 1)), np.count_nonzero(size == 0.0))
+    return int(np.argsort(size)[min(rank, len(size) - 1)])
 
 
 @threads.for_kernels()
@@ -73,6 +80,9 @@ def _proposals(optimizer, phi, history, sweep, steps):
 
 
 def _bend(x, y):
-    """How far y(x) is from its best straight line: root mean square of the rest, over y's standard deviation."""
+    """How far y(x) is from its best straight line: root mean square of the rest, over y's standard deviation. 0 for
+    a constant."""
+    if y.std() == 0.0:
+        return 0.0
     rest = y - np.polyval(np.polyfit(x, y, 1), x)
     return float(np.sqrt((rest**2).mean()) / y.std())

@@ -10,7 +10,7 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import L2LError
-from l2l.reproduce import EXPERIMENTS, cifar, curves, reproduce, settings, workshop
+from l2l.reproduce import EXPERIMENTS, cifar, curves, proposed_updates, reproduce, settings, workshop
 from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 
 TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
@@ -276,3 +276,12 @@ def test_standard_error_of_an_experiment_is_that_of_a_comparison(tiny, tmp_path,
     outcome, _ = reproduce("quadratic", tmp_path / "quadratic")
     first, second = raced[0]["curves"] / settings.load("quadratic")["test"]["divide_by"]
     assert outcome.results["optimizers"]["lstm"]["loss_sem"] == pytest.approx(np.abs(first - second) / 2.0, rel=1e-4)
+def test_updates_are_proposed_for_a_coordinate_that_had_a_gradient():
+    size = np.array([0.0, 3.0, 0.0, 1.0, 0.0, 2.0])
+    assert [proposed_updates._typical(size, quantile) for quantile in (0.0, 0.5, 0.7, 0.9, 1.0)] == [3, 3, 3, 5, 1]
+
+
+def test_constant_response_is_a_straight_line():
+    assert proposed_updates._bend(np.linspace(-1.0, 1.0, 5), np.zeros(5)) == 0.0
+
+
