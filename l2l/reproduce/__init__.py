@@ -5,7 +5,6 @@ comes from; `Workshop` holds what the experiments share. To add one, write the f
 """
 
 import platform
-import time
 from pathlib import Path
 
 from l2l import files
@@ -30,6 +29,7 @@ def reproduce(name, out=None, quick=False, overwrite=False):
 
     out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
     An experiment that was interrupted or killed goes on where it was, if it is run again in the same place.
+    Its minutes are those of all its parts; of one that was killed, up to the last thing that it has kept.
     Returns the `Outcome` and that folder. Raises L2LError where there is no such experiment, or where its results are
     there already, or where another run writes there.
     """
@@ -42,13 +42,16 @@ def reproduce(name, out=None, quick=False, overwrite=False):
 
 def _run(name, out, quick, overwrite, check):
     files.claim([out / "table.md", out / "results.json"], overwrite)
-    start = time.perf_counter()
     workshop = Workshop(name, out, quick, check)
-    outcome = EXPERIMENTS[name](settings.load(name, quick), workshop)
+    try:
+        outcome = EXPERIMENTS[name](settings.load(name, quick), workshop)
+    except KeyboardInterrupt:
+        workshop.keep_time()
+        raise
     about = {
         "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
         "data": workshop.data,
-        "minutes": round((time.perf_counter() - start) / 60, 1),
+        "minutes": round(workshop.seconds() / 60, 1),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
     claims = [{"claim": claim, "holds": holds} for claim, holds in outcome.claims]

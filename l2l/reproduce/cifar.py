@@ -71,7 +71,7 @@ def _race(kind, options, learned, test, workshop):
     problem, entries, short, long = workshop.problem(options), {}, test["tuning_steps"], test["steps"]
 
     def kept(name, entry, **about):
-        about = {"problem": options, "test": test, **about}
+        about = {"problem": options, "data": problem.checksum, "test": test, **about}
         entries[name] = workshop.kept(f"{kind}, {name}", about, entry)
         return entries[name]["learning_rate"]
 

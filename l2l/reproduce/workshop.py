@@ -1,5 +1,6 @@
 """What the experiments share: learning optimizers, racing them, and writing down what came out."""
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from l2l.reproduce import settings
 from l2l.session import CHECKPOINT, OPTIMIZER, go_on, train_and_save, train_with_bar
 
 RECIPE = ("problem", "lstm", "groups", "training", "search", "seeds")
-RACE = "l2l-race-1"
+KEPT = "l2l-race-1"
 
 
 @dataclass
@@ -47,6 +48,17 @@ class Workshop:
         self.data = "random numbers"
         self.folders = []  # of what it learned
         self.races = []  # files of what it raced
+        self.elapsed, self.settings = out / "elapsed.npz", settings.load(name, quick)
+        earlier = _kept(self.elapsed, self.settings)
+        self.begun = time.perf_counter() - (earlier[0]["seconds"] if earlier else 0.0)
+
+    def seconds(self):
+        """What the experiment has taken so far, with its parts that were interrupted."""
+        return time.perf_counter() - self.begun
+
+    def keep_time(self):
+        """Note how long it took, for the case that it is interrupted from here on."""
+        archive.write(self.elapsed, {"format": KEPT, "about": self.settings, "entry": {"seconds": self.seconds()}}, {})
 
     def problem(self, options):
         problem = make_problem(**options)
@@ -62,7 +74,7 @@ class Workshop:
 
     def end(self):
         """Remove the checkpoints, which only an interrupted experiment needs."""
-        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.races]:
+        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.races, self.elapsed]:
             path.unlink(missing_ok=True)
         if self.races:
             self.races[0].parent.rmdir()
@@ -95,6 +107,7 @@ class Workshop:
         """
         self.folders.append(folder)
         story, training = self._interrupted(recipe, folder) or self._learn(recipe, folder)
+        self.keep_time()
         optimizer = _optimizer(recipe)
         meta_steps = story["trial_meta_steps"] + training.meta_steps
         return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps})
@@ -154,15 +167,24 @@ class Workshop:
         same problem, optimizer and test, which `about` tells as JSON can hold it, the one that it has kept."""
         path = self.out / "races" / f"{name}.npz"
         self.races.append(path)
-        if path.is_file():
-            header, arrays = archive.read(path, RACE)
-            if header["about"] == about:
-                return {**header["entry"], **arrays}
+        if there := _kept(path, about):
+            rest, curves = there
+            return {**rest, **curves}
         found = entry()
         curves = {"curves": found["curves"]}
         rest = {key: value for key, value in found.items() if key not in curves}
-        archive.write(path, {"format": RACE, "about": about, "entry": rest}, curves)
+        archive.write(path, {"format": KEPT, "about": about, "entry": rest}, curves)
+        self.keep_time()
         return found
+
+
+def _kept(path, about):
+    """The pair (entry, arrays) that was kept at path, about the same; None where there is none, or a damaged file."""
+    try:
+        header, arrays = archive.read(path, KEPT)
+    except (OSError, archive.Damaged):
+        return None
+    return (header["entry"], arrays) if header["about"] == about else None
 
 
 def _optimizer(recipe):

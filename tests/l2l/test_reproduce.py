@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -174,6 +175,26 @@ def test_optimizer_of_an_experiment_that_did_not_end_is_not_taken(tiny, tmp_path
     assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
+def test_minutes_of_an_interrupted_experiment_are_those_of_all_its_parts(tiny, tmp_path, monkeypatch):
+    now, out = [0.0], tmp_path / "quadratic"
+    clock = types.SimpleNamespace(perf_counter=lambda: now[0])
+    for module in ("l2l.reproduce", "l2l.reproduce.workshop"):
+        monkeypatch.setattr(sys.modules[module], "time", clock, raising=False)
+
+    def interrupted(*arguments):
+        now[0] += 60.0
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(curves, "race", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                reproduce("quadratic", out)
+    reproduce("quadratic", out)
+    assert json.loads((out / "results.json").read_text())["minutes"] == 2.0
+    assert list(out.glob("elapsed*")) == []
+
+
 def test_results_are_not_replaced_unasked(tiny, tmp_path):
     (tmp_path / "table.md").write_text("mine")
     with pytest.raises(L2LError, match="already there"):
@@ -254,8 +275,33 @@ def test_race_is_kept_until_the_experiment_ends(tmp_path):
     assert list(tmp_path.rglob("*.npz")) == []
 
 
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b""], ids=["truncated", "empty"])
+def test_race_whose_file_is_damaged_is_run_again(tmp_path, damage):
+    shop, computed = Workshop("cifar", tmp_path), []
+
+    def entry():
+        computed.append(1)
+        return {"learning_rate": 0.5, "grid_edge": False, "curves": np.arange(6.0).reshape(2, 3)}
+
+    shop.kept("ten, adam", {"seed": 0}, entry)
+    path = tmp_path / "races" / "ten, adam.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    shop.kept("ten, adam", {"seed": 0}, entry)
+    shop.kept("ten, adam", {"seed": 0}, entry)
+    assert len(computed) == 2
+
+
 def test_diverged_rule_is_never_the_best():
     assert best_of({"lstm": 0.1, "adam": np.nan, "sgd": 2.0}) == "sgd"
+
+
+def test_updates_are_proposed_for_a_coordinate_that_had_a_gradient():
+    size = np.array([0.0, 3.0, 0.0, 1.0, 0.0, 2.0])
+    assert [proposed_updates._typical(size, quantile) for quantile in (0.0, 0.5, 0.7, 0.9, 1.0)] == [3, 3, 3, 5, 1]
+
+
+def test_constant_response_is_a_straight_line():
+    assert proposed_updates._bend(np.linspace(-1.0, 1.0, 5), np.zeros(5)) == 0.0
 
 
 def test_numbers_are_rounded_at_any_depth():
@@ -276,12 +322,3 @@ def test_standard_error_of_an_experiment_is_that_of_a_comparison(tiny, tmp_path,
     outcome, _ = reproduce("quadratic", tmp_path / "quadratic")
     first, second = raced[0]["curves"] / settings.load("quadratic")["test"]["divide_by"]
     assert outcome.results["optimizers"]["lstm"]["loss_sem"] == pytest.approx(np.abs(first - second) / 2.0, rel=1e-4)
-def test_updates_are_proposed_for_a_coordinate_that_had_a_gradient():
-    size = np.array([0.0, 3.0, 0.0, 1.0, 0.0, 2.0])
-    assert [proposed_updates._typical(size, quantile) for quantile in (0.0, 0.5, 0.7, 0.9, 1.0)] == [3, 3, 3, 5, 1]
-
-
-def test_constant_response_is_a_straight_line():
-    assert proposed_updates._bend(np.linspace(-1.0, 1.0, 5), np.zeros(5)) == 0.0
-
-
