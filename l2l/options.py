@@ -4,6 +4,7 @@ import dataclasses
 import math
 import numbers
 from reprlib import repr  # of something long it shows the beginning
+from typing import get_args, get_origin, get_type_hints
 
 from l2l.errors import L2LError
 
@@ -27,9 +28,17 @@ def positive(**values):
             raise L2LError(f"{name} is a positive number, not {value!r}")
 
 
+def fraction(**values):
+    """Raises L2LError for the first of the values that is not a number between 0 and 1, these excluded."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:
+            raise L2LError(f"{name} is a number between 0 and 1, not {value!r}")
+
+
 def build(kind, registry, name, settings):
-    """registry[name](**settings), with every value converted to its field's type. The setting "preset", where the class
-    has presets, fills in the others. A field that is a dict holds members {name: thing}, made by the same registry.
+    """registry[name](**settings), with every value converted to what its field is annotated with. The setting "preset",
+    where the class has presets, fills in the others. A field that is a dict holds members {name: thing}, made by the
+    same registry.
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
@@ -45,9 +54,10 @@ def build(kind, registry, name, settings):
     unknown = [key for key in settings if key not in fields]
     if unknown:
         raise L2LError(f"{kind} {name!r} has no option {unknown[0]!r}; it has: {', '.join(fields) or 'none'}")
+    types = get_type_hints(registry[name])
     for key, value in settings.items():
         nested = _holds_members(fields[key])
-        settings[key] = _members(kind, registry, key, value) if nested else convert(fields[key], value)
+        settings[key] = _members(kind, registry, key, value) if nested else convert(key, types[key], value)
     return registry[name](**settings)
 
 
@@ -108,66 +118,48 @@ def settings_of(registry, thing):
     return settings
 
 
-SMALLEST = {"labels": 0, "examples": 0}
-LARGEST = {"functions": 100_000, "layers": 100, "batch": 100_000, "labels": 9}
-"""The range of a whole-number option, 1 to 10,000 for others: beyond what makes sense, but not beyond a machine."""
+def convert(name, kind, value):
+    """value as the option `name` of this kind, which is its annotation: text from a command line or a file becomes a
+    number, or a tuple, written 20-20 or 20,20. Its range is for the class to check, in __post_init__.
 
-FRACTIONS = ("momentum", "eta_minus", "decay", "beta1", "beta2")
-SIGNED = ("initial",)
-
-
-def convert(field, value):
-    """value as field's type: text from a command line or a file becomes a number, or a tuple, written 20-20 or 20,20.
-
-    Raises L2LError, saying what the option takes, where value is of another kind or out of range.
+    Raises L2LError, saying what the option takes, where value is of another kind.
     """
-    kind = type(field.default)
     try:
-        if kind is str:
-            return str(value)
-        if kind is bool:
-            return {"true": True, "false": False}[str(value).lower()]
-        if kind in (int, float):
-            return _number(kind, value, *_interval(kind, field.name))
-        if isinstance(value, str):
-            value = value.split("," if "," in value else "-")
-        items, kind = value if isinstance(value, (tuple, list)) else [value], type(field.default[0])
-        return tuple(_number(kind, item, *_interval(kind, field.name)) for item in items)
+        if (get_origin(kind) or kind) is not tuple:
+            return _one(kind, value)
+        items = value.split("," if "," in value else "-") if isinstance(value, str) else value
+        return tuple(_one(_item(kind), item) for item in (items if isinstance(items, (tuple, list)) else [items]))
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise L2LError(f"option {field.name!r} takes {_wanted(field)}, not {repr(value)}") from None
+        raise L2LError(f"option {name!r} takes {_wanted(kind)}, not {repr(value)}") from None
 
 
-def _interval(kind, name):
-    """The range of a number, in which the ends are if it is whole."""
-    if kind is int:
-        return SMALLEST.get(name, 1), LARGEST.get(name, 10_000)
-    return -math.inf if name in SIGNED else 0.0, 1.0 if name in FRACTIONS else math.inf
+def _item(kind):
+    """The kind of a tuple's items, tuple[int, ...]; any, where that is not said."""
+    return get_args(kind)[0] if get_args(kind) else object
 
 
-def _number(kind, value, low, high):
-    """value as an int in [low, high], or a float in (low, high)."""
+def _one(kind, value):
+    if kind is str:
+        return str(value)
+    if kind is bool:
+        return {"true": True, "false": False}[str(value).lower()]
+    return _number(kind, value) if kind in (int, float) else value
+
+
+def _number(kind, value):
     if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
         raise TypeError
     number = kind(value)
-    inside = low <= number <= high if kind is int else low < number < high
-    if not inside or (kind is int and not isinstance(value, str) and number != value):
+    if kind is int and not isinstance(value, str) and number != value:
         raise ValueError
     return number
 
 
-def _wanted(field):
-    kind, several = type(field.default), ""
-    if kind is bool:
-        return "true or false"
-    if kind is tuple:
-        kind = type(field.default[0])
-        several = f", or several, as in {'20-20' if kind is int else '1,0.5'}"
-    low, high = _interval(kind, field.name)
-    if kind is int:
-        return f"a whole number from {low} to {high:,}{several}"
-    return {(0.0, math.inf): "a positive number", (0.0, 1.0): "a number between 0 and 1"}.get(
-        (low, high), "a number"
-    ) + several
+def _wanted(kind):
+    several = get_origin(kind) is tuple
+    kind = _item(kind) if several else kind
+    words = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+    return words + (f", or several, as in {'20-20' if kind is int else '1,0.5'}" if several else "")
 
 
 def describe(cls):

@@ -6,7 +6,8 @@
     theta         = theta + update                      # θ_{t+1} = θ_t + g_t
 
 grad is an array of any shape, update has its shape and precision. A rule is a frozen dataclass whose fields are its
-settings; everything that could be learned is in φ. To add one, write the class and name it here.
+settings, of the kinds that their annotations name, and in the ranges that its __post_init__ checks; everything that
+could be learned is in φ. To add one, write the class and name it here.
 
 A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose hessian(v),
 gauss_newton(v) and fisher(v) are products with a vector.

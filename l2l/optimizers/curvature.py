@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l.errors import L2LError
+from l2l import options
 from l2l.optimizers.constants import log, positive
 
 
@@ -53,8 +53,8 @@ class Newton:
     uses_curvature = True
 
     def __post_init__(self):
-        if not self.damping > 0 or self.iterations < 1:
-            raise L2LError(f"damping is positive and iterations at least 1, not {self.damping} and {self.iterations}")
+        options.positive(learning_rate=self.learning_rate, damping=self.damping)
+        options.whole(most=10_000, iterations=self.iterations)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_damping": log(self.damping)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
+from l2l import options
 from l2l.optimizers.constants import fraction, log, logit, positive
 
 
@@ -14,6 +15,9 @@ class SGD:
     """Gradient descent: g_t = −α ∇_t."""
 
     learning_rate: float = 0.01
+
+    def __post_init__(self):
+        options.positive(learning_rate=self.learning_rate)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate)}
@@ -34,6 +38,10 @@ class Momentum:
 
     learning_rate: float = 0.01
     momentum: float = 0.9
+
+    def __post_init__(self):
+        options.positive(learning_rate=self.learning_rate)
+        options.fraction(momentum=self.momentum)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "logit_momentum": logit(self.momentum)}
@@ -77,6 +85,12 @@ class Rprop:
     step_min: float = 1e-6
     step_max: float = 50.0
 
+    def __post_init__(self):
+        options.positive(
+            learning_rate=self.learning_rate, eta_plus=self.eta_plus, step_min=self.step_min, step_max=self.step_max
+        )
+        options.fraction(eta_minus=self.eta_minus)
+
     def init(self, rng=None):
         return {
             "log_learning_rate": log(self.learning_rate),
@@ -117,6 +131,9 @@ class Adagrad:
     learning_rate: float = 0.01
     epsilon: float = 1e-10
 
+    def __post_init__(self):
+        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_epsilon": log(self.epsilon)}
 
@@ -139,6 +156,10 @@ class RMSprop:
     learning_rate: float = 0.01
     decay: float = 0.99
     epsilon: float = 1e-8
+
+    def __post_init__(self):
+        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        options.fraction(decay=self.decay)
 
     def init(self, rng=None):
         return {
@@ -169,6 +190,10 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+
+    def __post_init__(self):
+        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        options.fraction(beta1=self.beta1, beta2=self.beta2)
 
     def init(self, rng=None):
         return {

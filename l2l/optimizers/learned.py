@@ -16,6 +16,10 @@ class Linear:
 
     initial: float = -0.01
 
+    def __post_init__(self):
+        if not math.isfinite(self.initial):
+            raise L2LError(f"initial is a finite number, not {self.initial}")
+
     def init(self, rng=None):
         return {"w": np.asarray(self.initial, np.float64)}
 
@@ -50,7 +54,7 @@ class LSTM:
     to any order.
     """
 
-    hidden: tuple = (20, 20)
+    hidden: tuple[int, ...] = (20, 20)
     preprocess: str = "log-sign"
     p: float = 10.0
     scale: float = 0.1
@@ -65,7 +69,7 @@ class LSTM:
             raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
         if not 1 <= len(self.hidden) <= 8 or min(self.hidden) < 1 or max(self.hidden) > 512:
             raise L2LError(f"hidden lists the units, 1 to 512, of each of 1 to 8 layers, not {repr(self.hidden)}")
-        if not (0 < self.p <= 80 and self.scale > 0):  # float32 ends at e^88
+        if not (0 < self.p <= 80 and 0 < self.scale < math.inf):  # float32 ends at e^88
             raise L2LError(f"p is positive and at most 80, scale is positive, not {self.p} and {self.scale}")
         if self.dtype not in ("float32", "float64"):
             raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
@@ -117,13 +121,13 @@ class KernelLSTM(LSTM):
     """
 
     fused: bool = False
-    kernel: tuple = (5, 5)
+    kernel: tuple[int, ...] = (5, 5)
 
     def __post_init__(self):
         super().__post_init__()
         if self.fused:
             raise L2LError("kernel-lstm has no fused form: leave fused away")
-        if len(self.kernel) != 2 or not 1 <= self._outputs <= 10_000:
+        if len(self.kernel) != 2 or min(self.kernel) < 1 or not 1 <= self._outputs <= 10_000:
             raise L2LError(f"kernel is rows and columns, of 1 to 10,000 numbers together, not {repr(self.kernel)}")
 
     @property

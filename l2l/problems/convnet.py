@@ -8,6 +8,7 @@ import numpy as np
 import minigrad as mg
 from l2l import data
 from l2l.errors import L2LError
+from l2l.options import whole
 from l2l.problems.task import ModelLoss, Task, sizes_of
 
 KERNEL = 5  # rows and columns of every convolution's kernel
@@ -27,13 +28,20 @@ class _Convnet:
     random, and a network soon knows them by heart.
     """
 
-    channels: tuple = (16, 16, 16)
+    channels: tuple[int, ...] = (16, 16, 16)
     hidden: int = 32
-    labels: tuple = ALL
+    labels: tuple[int, ...] = ALL
     batch: int = 128
     examples: int = 0
 
     def __post_init__(self):
+        for count in self.channels:
+            whole(most=10_000, channels=count)
+        for label in self.labels:
+            whole(0, 9, labels=label)
+        whole(most=10_000, hidden=self.hidden)
+        whole(most=100_000, batch=self.batch)
+        whole(0, 10_000, examples=self.examples)
         if len(set(self.labels)) < max(2, len(self.labels)):
             raise L2LError(f"labels are at least two different ones, not {self.labels}")
         rows, columns = self.shape[1:]
@@ -41,8 +49,6 @@ class _Convnet:
             raise L2LError(
                 f"{len(self.channels)} poolings leave nothing of {rows}×{columns} pixels: give fewer channels"
             )
-        if min(*self.channels, self.hidden, self.batch) < 1:
-            raise L2LError("channels, hidden and batch are at least 1")
         if sum(math.prod(shape) for shape in self._shapes()) > MOST_WEIGHTS:
             raise L2LError(
                 f"channels and hidden make a network of more than {MOST_WEIGHTS:,} weights: lower one of them"
@@ -130,21 +136,21 @@ class CIFAR(_Convnet):
 class CIFAR5(CIFAR):
     """The same on five of the labels: airplane, automobile, bird, cat, deer."""
 
-    labels: tuple = ALL[:5]
+    labels: tuple[int, ...] = ALL[:5]
 
 
 @dataclass(frozen=True)
 class CIFAR2(CIFAR):
     """The same on two of the labels: airplane and automobile."""
 
-    labels: tuple = ALL[:2]
+    labels: tuple[int, ...] = ALL[:2]
 
 
 @dataclass(frozen=True)
 class MNISTConv(_Convnet):
     """Cross-entropy of a small convolutional network on MNIST: the same on handwritten digits."""
 
-    channels: tuple = (8, 8)
+    channels: tuple[int, ...] = (8, 8)
 
     shape = (1, 28, 28)
     images = staticmethod(data.mnist)

@@ -19,7 +19,7 @@ class Ensemble:
     """
 
     problems: dict = field(default_factory=dict)
-    weights: tuple = (1.0,)
+    weights: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
         if not self.problems:

@@ -8,6 +8,7 @@ import numpy as np
 import minigrad as mg
 from l2l import data
 from l2l.errors import L2LError
+from l2l.options import whole
 from l2l.problems.task import ModelLoss, Task
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
@@ -34,8 +35,9 @@ class MNIST:
     def __post_init__(self):
         if self.activation not in ACTIVATIONS:
             raise L2LError(f"activation is one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
-        if min(self.hidden, self.layers, self.batch) < 1:
-            raise L2LError("hidden, layers and batch are at least 1")
+        whole(most=10_000, hidden=self.hidden)
+        whole(most=100, layers=self.layers)
+        whole(most=100_000, batch=self.batch)
         if self.hidden * (784 + self.hidden * (self.layers - 1)) > MOST_WEIGHTS:
             raise L2LError(f"hidden and layers make a network of more than {MOST_WEIGHTS:,} weights: lower one of them")
 

@@ -6,6 +6,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
+from l2l.options import whole
 from l2l.problems.task import ModelLoss, Task
 
 MOST_NUMBERS = 10**7
@@ -40,8 +41,8 @@ class Quadratic:
     data = "random numbers"
 
     def __post_init__(self):
-        if self.dimension < 1 or self.functions < 1:
-            raise L2LError(f"dimension and functions are at least 1, not {self.dimension} and {self.functions}")
+        whole(most=10_000, dimension=self.dimension)
+        whole(most=100_000, functions=self.functions)
         if self.functions * self.dimension**2 > MOST_NUMBERS:
             raise L2LError(f"functions · dimension², the size of W, is at most {MOST_NUMBERS:,}: lower one of them")
 

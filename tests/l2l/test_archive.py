@@ -334,7 +334,7 @@ def test_settings_that_would_fill_the_memory_are_refused(tmp_path, content, hidd
     header["settings"]["hidden"] = hidden
     message = refusal(tmp_path, with_header(content, header))
     assert "hidden" in message
-    assert "of 1 to 8 layers" in message or "from 1 to 10,000" in message
+    assert "of 1 to 8 layers" in message
     assert len(message) < 400
 
 

@@ -53,7 +53,7 @@ def header(**changes):
         ({"header": np.array(3)}, "damaged or not an optimizer"),
         ({"header": header(format="other-9")}, "damaged or not an optimizer"),
         ({"header": header(optimizer="none")}, "unusable settings.*no optimizer 'none'"),
-        ({"header": header(settings={"p": "x"})}, "unusable settings.*takes a positive number"),
+        ({"header": header(settings={"p": "x"})}, "unusable settings.*'p' takes a number"),
         ({"header": header(settings=[1])}, "unusable settings"),
         ({"header": header(settings={"hidden": [4]})}, r"settings ask for float32 of shape \(4, 4, 6\)"),
         ({"phi__output__W": None}, "phi.output.W is missing"),

@@ -112,7 +112,7 @@ def test_labels_are_read_from_text():
     [
         ({"labels": (1,)}, "at least two different ones"),
         ({"labels": (1, 1)}, "at least two different ones"),
-        ({"labels": (0, 10)}, "'labels' takes a whole number from 0 to 9, or several"),
+        ({"labels": (0, 10)}, "labels is a whole number of at most 9, not 10"),
         ({"channels": (1,) * 6}, "6 poolings leave nothing of 32×32 pixels"),
         ({"channels": (1000, 1000)}, "network of more than 10,000,000 weights"),
     ],
@@ -164,7 +164,7 @@ def test_ensemble_says_what_all_its_problems_are_made_of():
     [
         ({}, "at least one of problems"),
         ({"problems": "a=simple,b=simple", "weights": "1,2,3"}, "one for all problems or one each, 2"),
-        ({"problems": "a=simple", "weights": "0"}, "'weights' takes a positive number, or several, as in 1,0.5"),
+        ({"problems": "a=simple", "weights": "0"}, r"weights are positive numbers, not \(0.0,\)"),
         ({"problems": "a=adam"}, "no problem 'adam'"),
     ],
 )

@@ -220,15 +220,15 @@ def test_label_is_shown_as_it_stands():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ("train mnist --hidden 1000000000", "'hidden' takes a whole number from 1 to 10,000"),
+        ("train mnist --hidden 1000000000", "hidden is a whole number of at most 10,000"),
         ("train mnist --layers 100 --hidden 10000", "hidden and layers make a network of more than 10,000,000 weights"),
-        ("train mnist --batch 1000000000000", "'batch' takes a whole number from 1 to 100,000"),
-        ("train quadratic --dimension 1000000000", "'dimension' takes a whole number from 1 to 10,000"),
+        ("train mnist --batch 1000000000000", "batch is a whole number of at most 100,000"),
+        ("train quadratic --dimension 1000000000", "dimension is a whole number of at most 10,000"),
         ("train quadratic --functions 100000 --dimension 1000", "functions · dimension²"),
         ("train simple --steps 1000000000", "--steps.*at most 1,000,000"),
-        ("train simple --optimizer lstm:hidden=1000000000", "'hidden' takes a whole number"),
+        ("train simple --optimizer lstm:hidden=1000000000", "hidden lists the units, 1 to 512"),
         ("train simple --optimizer lstm:hidden=1" + "-1" * 500, "of 1 to 8 layers"),
-        ("train simple --optimizer newton:iterations=1000000000", "'iterations' takes a whole number"),
+        ("train simple --optimizer newton:iterations=1000000000", "iterations is a whole number of at most 10,000"),
     ],
 )
 def test_absurd_sizes_are_refused_before_memory_is_asked_for(arguments, named):
