@@ -37,6 +37,7 @@ CIFAR_FILES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 RECORD = 1 + 3 * 32 * 32  # bytes of one image: its label, then red, green and blue, row by row
 MOST_IDX = 16 + 60_000 * 28 * 28  # bytes of MNIST's largest file, unpacked
 MOST_CIFAR = 10_000 * RECORD  # of a file of CIFAR-10
+MOST_DOWNLOAD = 200_000_000  # bytes; the largest, CIFAR-10's archive, has 170 million
 PATIENCE = 10  # seconds that a download may keep silent before it is given up
 
 
@@ -92,7 +93,28 @@ def _cached(name, folder, mirror, known):
     put beside it, compared with its checksum, and then renamed."""
     pooch.get_logger().setLevel("ERROR")
     cache = pooch.create(path=pooch.os_cache("l2l") / folder, base_url=mirror, registry=known, retry_if_failed=1)
-    return Path(cache.fetch(name, downloader=pooch.HTTPDownloader(timeout=PATIENCE)))
+    return Path(cache.fetch(name, downloader=_download))
+
+
+def _download(*arguments):
+    pooch.HTTPDownloader(progressbar=_Limit(), timeout=PATIENCE)(*arguments)
+
+
+class _Limit:
+    """A progress bar, to pooch, that ends a download which goes on beyond MOST_DOWNLOAD."""
+
+    total = done = 0
+
+    def update(self, count):
+        self.done += count
+        if self.done > MOST_DOWNLOAD:
+            raise OSError(f"a download of more than {MOST_DOWNLOAD:,} bytes")
+
+    def reset(self):
+        self.done = 0
+
+    def close(self):
+        pass
 
 
 def _in_folder(folder, name):

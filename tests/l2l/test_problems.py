@@ -194,6 +194,25 @@ def test_download_that_breaks_off_leaves_nothing_and_is_made_again(mirror, tmp_p
     assert data._mnist.__wrapped__(None).source == "MNIST, downloaded or from the cache, 300 digits"
 
 
+class Endless(Quiet):
+    """Sends 100 MB where nobody ends it, and does not say how long that is."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.server.sent += self.wfile.write(bytes(10**6))
+
+
+def test_download_without_an_end_is_given_up(mirror, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "MOST_DOWNLOAD", 10**6, raising=False)
+    mirror.RequestHandlerClass, mirror.sent = Endless, 0
+    assert data._mnist.__wrapped__(None).source == "MNIST, 5,000 embedded digits"
+    assert mirror.sent < 50 * 10**6
+    assert list((tmp_path / "mnist").iterdir()) == []
+
+
 def test_cached_file_that_was_damaged_is_downloaded_again(mirror, tmp_path):
     data._mnist.__wrapped__(None)
     path = tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
