@@ -1,4 +1,4 @@
-"""Axes and indices mean what they mean to NumPy: negative ones, NumPy's integers, tuples; what it refuses is refused."""
+"""Axes and indices mean what they mean to NumPy: negative ones, its integers, tuples; what it refuses is refused."""
 
 import copy
 
