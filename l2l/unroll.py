@@ -4,6 +4,8 @@ With φ a plain tree of arrays this is optimization. With φ watched by `minigra
 the unrolled graph of the paper's Figure 2, and the gradient of the meta-loss with respect to φ comes out of it.
 """
 
+from copy import deepcopy
+
 from l2l.problems import Curvature
 from minigrad import known_gradient, stop_gradient, value_and_grad
 
@@ -23,6 +25,8 @@ def unroll(optimizer, phi, task, theta, state, weights, second_derivatives=False
     for weight in weights:
         seen = theta if second_derivatives else stop_gradient(theta)  # here the dashed edges of Figure 2 are cut
         batch = task.next_batch()
+        if second_derivatives:  # the backward pass looks at it again, and by then next_batch may have refilled it
+            batch = deepcopy(batch)
         loss, gradient = value_and_grad(task.loss)(seen, batch)
         meta_loss = meta_loss + weight * known_gradient(loss, theta, gradient)
         curvature = [Curvature(task.loss, seen, batch)] if getattr(optimizer, "uses_curvature", False) else []

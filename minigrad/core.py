@@ -287,6 +287,9 @@ def vjp(f, x):
 
     x: a float array or a tree (dict, list, tuple) of them; f returns one array. Returns (y, pullback), where
     pullback(v), any number of times, has the structure of x. Raises TypeError where x or y holds anything but floats.
+
+    Rules keep the arrays that they need, not copies: one that f has used must not be changed, by f or by anybody, until
+    the last pullback. The gradient would be that of neither its old nor its new values.
     """
     value, _, pullback = trace(lambda inputs: (f(inputs), None), x)
     return value, pullback

@@ -16,10 +16,11 @@ SPLITS = ("train", "validation", "test")
 class Task:
     """One draw from a family of optimization problems.
 
-    theta: θ_0, a float32 vector. loss(theta, batch): f, a scalar. next_batch(): the data of the next step, None where
-    there is none. functions: how many independent functions f sums, so that f/functions is what to report: a mean
-    in f itself would shrink every gradient with the number of functions, and move every good learning rate. parts:
-    {name: coordinates} of θ's parts, in their order, which `optimizers.Groups` needs; {} where it has none.
+    theta: θ_0, a float32 vector. loss(theta, batch): f, a scalar, which leaves its arguments and what else it uses as
+    they are. next_batch(): the data of the next step, None where there is none; one buffer may serve for all steps.
+    functions: how many independent functions f sums, so that f/functions is what to report: a mean in f itself would
+    shrink every gradient with the number of functions, and move every good learning rate. parts: {name: coordinates}
+    of θ's parts, in their order, which `optimizers.Groups` needs; {} where it has none.
 
     Raises L2LError where theta is no float vector, or loss or next_batch no function. What these two raise later, such
     as the StopIteration of batches that have run out, arrives unchanged.

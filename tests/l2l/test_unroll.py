@@ -32,6 +32,23 @@ def meta_loss_of(optimizer, task, second_derivatives=False):
     return meta_loss
 
 
+def test_batches_may_be_handed_out_in_one_buffer_that_is_refilled():
+    batches, buffer = np.random.default_rng(3).normal(size=(len(WEIGHTS), 6)), np.zeros(6)
+    optimizer, phi = small_lstm()
+
+    def exact(next_batch):
+        task = Task(np.ones(6), lambda theta, batch: mg.sum((theta * batch["x"]) ** 4.0), next_batch)
+        return mg.tree.ravel(mg.grad(meta_loss_of(optimizer, task, second_derivatives=True))(phi))[0]
+
+    rows, fresh = iter(batches), iter(batches)
+
+    def refilled():
+        buffer[:] = next(rows)
+        return {"x": buffer}
+
+    np.testing.assert_array_equal(exact(refilled), exact(lambda: {"x": next(fresh)}))
+
+
 class Recorder:
     """An optimizer that keeps the gradients it is shown; with `frozen` it is shown those instead."""
 
