@@ -13,7 +13,10 @@ def _log_softmax_rule(y, x, axis=-1):
 
 
 @primitive(
-    samples=lambda r: [(r.normal(size=(3, 4)),), (r.normal(size=(3, 4)), 0), (r.normal(size=5),)],
+    samples=lambda r: [
+        *((r.normal(size=(3, 4)),), (r.normal(size=(3, 4)), 0), (r.normal(size=(2, 3, 4)), -2)),
+        *((r.normal(size=(3, 4)), np.int64(1)), (r.normal(size=5),), (r.normal(size=(0, 3)),)),
+    ],
     rule=_log_softmax_rule,
 )
 def log_softmax(x, /, axis=-1):
