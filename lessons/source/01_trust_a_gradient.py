@@ -138,14 +138,19 @@ print(f"slope      {(right - left) / 2e-12:.8f}\ntrue slope {slope(1.0):.8f}")
 
 # %% [markdown]
 # They agree in their first 11 digits or so. Subtracting removes these digits, and what is left had only a few to begin
-# with. This is *rounding*: each value is off by about $\varepsilon\,|f|$, where $\varepsilon$ is `1.1e-16` in `float64`,
-# and the division by a tiny $2h$ blows that up. Together, the central difference is off by about
+# with. This is *rounding*, and it strikes twice. With $\varepsilon$ for `1.1e-16` in `float64`:
 #
-# $$ \underbrace{\frac{|f'''(x)|}{6}\,h^2}_{\text{truncation}} + \underbrace{\frac{\varepsilon\,|f(x)|}{h}}_{\text{rounding}}
-# \qquad\text{with its minimum at}\qquad h^* = \left(\frac{3\,\varepsilon\,|f(x)|}{|f'''(x)|}\right)^{1/3} $$
+# - A value is rounded. It is off by up to $\varepsilon\,|f(x)|$.
+# - Before that, the *argument* $x \pm h$ is rounded. It is off by up to $\varepsilon\,|x|$, and $f$ passes this on, times
+#   its slope: $\varepsilon\,|x f'(x)|$. The faster the function, the more.
+#
+# The division by a tiny $2h$ blows both up, once for each side. Together, the central difference is off by up to about
+#
+# $$ \underbrace{\frac{|f'''(x)|}{6}\,h^2}_{\text{truncation}} + \underbrace{\frac{\varepsilon\,\bigl(|f(x)| + |x f'(x)|\bigr)}{h}}_{\text{rounding}}
+# \qquad\text{with its minimum at}\qquad h^* = \left(\frac{3\,\varepsilon\,\bigl(|f(x)| + |x f'(x)|\bigr)}{|f'''(x)|}\right)^{1/3} $$
 #
 # As $h$ shrinks, the first term falls and the second one rises: a V. Its bottom is where your choice should be. Does the
-# formula know where that is?
+# formula know where that is? (Never mind that it needs the slope that we are after: a guess of its size will do.)
 
 
 # %%
@@ -154,7 +159,8 @@ def third_derivative(x):
 
 
 epsilon = np.finfo(np.float64).eps / 2
-h_star = np.median(np.cbrt(3 * epsilon * f(x) / np.abs(third_derivative(x))))
+rounding = epsilon * (np.abs(f(x)) + np.abs(x * slope(x)))
+h_star = np.median(np.cbrt(3 * rounding / np.abs(third_derivative(x))))
 
 
 def typical_error(h, order=2):
@@ -166,7 +172,7 @@ for h in (h_star / 1000, h_star, h_star * 1000):
 
 # %% [markdown]
 # It does. The formula says {{sci(h_star, 1)}}, and the error there is {{sci(typical_error(h_star), 1)}}. A step a
-# thousand times smaller is about a thousand times worse; one a thousand times larger, about a million times. The best central difference in
+# thousand times smaller is several hundred times worse; one a thousand times larger, about a million times. The best central difference in
 # `float64` gives you {{-np.log10(typical_error(h_star)):.0f}} of your 16 digits. No choice of $h$ gives you all of them.
 #
 # Two rules to take along. **Differences want double precision**: in `float32` the best step leaves you four or five
@@ -175,8 +181,9 @@ for h in (h_star / 1000, h_star, h_star * 1000):
 # %% [markdown]
 # ## Exercise: choose h
 #
-# Here is a faster function: $g(x) = \sin(100x)$. Find an $h$ for which the central difference at $x = 1$ has a relative
-# error below `1e-8`. The bottom of the V above will not do. Try to *compute* your $h$, rather than to search for it.
+# Here is a faster function: $g(x) = \sin(100x)$. Find the bottom of its V near $x = 1$. The bottom of the V above will not
+# do. *Compute* your $h$, rather than search for it. The check measures: around your $h$, the median error may be at most
+# twice what it is at the best step.
 
 
 # %% tags=["exercise"]
@@ -188,34 +195,46 @@ h = ...
 
 
 # %% tags=["check"]
+def typical(h):
+    """The median relative error, for 201 x around 1 and 41 steps around h: one step alone may be lucky."""
+    around, near = np.linspace(0.9, 1.1, 201), h * np.geomspace(0.7, 1.4, 41)
+    return np.median([abs(difference(g, around, k, 2) / (100.0 * np.cos(100.0 * around)) - 1.0) for k in near])
+
+
 def fault(h):
-    error = abs(difference(g, 1.0, h, order=2) / (100.0 * np.cos(100.0)) - 1.0)
-    side = "truncation: your h is too large" if h > 3e-7 else "rounding: your h is too small"
-    return None if error <= 1e-8 else f"with h = {h:.1e} the relative error is {error:.1e}. That is {side}."
+    tried = np.geomspace(1e-9, 1e-5, 41)
+    bottom = tried[np.argmin([typical(k) for k in tried])]
+    if typical(h) <= 2.0 * typical(bottom):
+        return None
+    found = f"with h = {h:.1e} the relative error is {typical(h):.1e}, {typical(h) / typical(bottom):.2f} times the smallest"
+    if h > bottom:
+        return f"{found}. That is truncation: your h is too large."
+    return f"{found}. That is rounding: your h is too small. Have you counted both roundings, that of x ± h as well?"
 
 
-check(h, that=fault, right="your h is near the bottom of the V of this function.")
+check(h, that=fault, right="your h is at the bottom of the V of this function.")
 
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Each derivative of $\sin(100x)$ brings another factor of 100. How large is the third derivative, next to the function?
-# Put that into the formula for $h^*$. Where sine and cosine are neither near zero, treat them as 1.
+# Each derivative of $\sin(100x)$ brings another factor of 100. How large is the third derivative, next to the function? How
+# large is $x\,g'(x)$, at $x = 1$? Put both into the formula for $h^*$. Treat sines and cosines as 1.
 #
 # </details>
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution</summary>
 #
-# $|g'''| \approx 100^3\,|g|$, so $h^* \approx (3\varepsilon/100^3)^{1/3}$: a hundred times smaller than for a function
-# that bends gently. Bends of length $1/100$ want steps a hundred times shorter.
+# With $|g| \approx 1$, $|x g'| \approx 100$ and $|g'''| \approx 100^3$, $h^* \approx (3\varepsilon \cdot 101/100^3)^{1/3}$. Of
+# the rounding, 99 parts in 100 are that of the argument. Count the values alone, and your $h$ is five times too small and
+# its error three times too large.
 #
 # ```python
 # def g(x):
 #     return np.sin(100.0 * x)
 #
 #
-# h = np.cbrt(3 * 1.1e-16 / 100.0**3)
+# h = np.cbrt(3 * 1.1e-16 * (1 + 100) / 100.0**3)
 # ```
 #
 # </details>
