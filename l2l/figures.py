@@ -177,7 +177,7 @@ def paths(loss, routes, title, reach, size=(7, 4.5)):
 
 
 def field(xs, ys, values, title, x, y, scale, size=(7.5, 4.8)):
-    """Values (len(ys), len(xs)) between 0 and 1 as colours over the plane; what exceeds 1 is hatched.
+    """Values (len(ys), len(xs)) between 0 and 1 as colours over the plane, in steps of 0.05; what exceeds 1 is hatched.
 
     x, y, scale: the labels of the axes and of the bar. Returns (figure, axes).
     """
@@ -185,7 +185,8 @@ def field(xs, ys, values, title, x, y, scale, size=(7.5, 4.8)):
     axes.set_facecolor("#dddddd")
     axes.patch.set(hatch="///", edgecolor="white")
     inside = np.ma.masked_greater(values, 1.0)
-    image = axes.pcolormesh(xs, ys, inside, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=True)
+    colours = colormaps["cividis"].resampled(20)  # steps, for a notebook keeps too few colours for shades
+    image = axes.pcolormesh(xs, ys, inside, cmap=colours, vmin=0.0, vmax=1.0, rasterized=True)
     axes.set(xlabel=x, ylabel=y)
     figure.colorbar(image, label=scale)
     return figure, axes

@@ -294,7 +294,8 @@ check(critical, that=fault_of_critical, right="both ends of the bar lie on the w
 #
 # $$ \frac{\sqrt\kappa-1}{\sqrt\kappa+1} $$
 #
-# The number of steps grows as $\kappa$ for the one, and as $\sqrt\kappa$ for the other. Lines: what these factors promise.
+# The number of steps grows as $\kappa$ for the one, and as $\sqrt\kappa$ for the other, which is how narrow the ravine looks: its
+# contours are $\sqrt\kappa$ times as long as wide. Lines: what these factors promise.
 # Dots: steps counted, as above.
 
 # %%
@@ -318,7 +319,7 @@ for k, name in enumerate(best):
     series[f"{name}, counted"] = (conditions, counted[name], style)
 figure, axes = figures.lines(
     series,
-    "A ravine 100 times narrower: 100 times the steps, or 13 times with momentum",
+    "κ × 100, a ravine 10 times narrower: 100 times the steps, or 13 times with momentum",
     x="condition number κ",
     y="steps until the error is a thousandth",
     log="xy",
