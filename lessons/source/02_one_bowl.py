@@ -145,8 +145,9 @@ show(
 # ## More than one curvature
 #
 # A bowl in $n$ dimensions is $f(\theta) = \frac{1}{2}(\theta-\theta^*)^\top A\,(\theta-\theta^*)$, with a symmetric matrix
-# $A$ and its minimum at $\theta^*$. The gradient is $A(\theta-\theta^*)$. From most places a step against it does not lead towards the minimum. In $n$
-# special directions, the *eigenvectors* of $A$, it does: there $A$ only stretches, by the *eigenvalue* $\lambda_i$. Along
+# $A$ and its minimum at $\theta^*$. The gradient is $A(\theta-\theta^*)$. From most places a step against it leads downhill, but not straight at
+# the minimum. In $n$ special directions, the *eigenvectors* of $A$, it does: there $A$ only stretches, by the *eigenvalue* $\lambda_i$. For a
+# bowl all of these are positive; with a negative one there is no minimum. Along
 # each eigenvector the bowl is a bowl of the kind above:
 #
 # $$ \text{error along eigenvector } i \text{ after } t \text{ steps} = (1 - \alpha\lambda_i)^t \cdot \text{error at the start} $$
@@ -370,7 +371,7 @@ check(cliff, that=fault_of_cliff, right="2 per cent below it all bowls are safe,
 # ## A network is not a bowl
 #
 # The loss of a network has another curvature at every point. What is left of $2/\lambda$ there? We take a small one:
-# one input, 16 tanh units, one output, 48 parameters. It learns a curve with four bends from 20 points, with all of
+# one input, 16 tanh units, one output, 48 parameters. It learns a curve with three turning points from 20 points, with all of
 # them at every step: a *full batch*. The matrix of all second derivatives of a loss is its *Hessian*; for a bowl that is $A$.
 # Every 100 steps we compute its largest eigenvalue, the *sharpness* (`mg.hessian` is for lesson 8).
 
@@ -412,7 +413,7 @@ runs = {rate: [train(seed, rate) for seed in range(3)] for rate in (0.2, 0.15, 0
 steps = 100 * np.arange(36)
 figure, axes = figures.lines(
     {f"α = {rate}": (steps, several[0][0]) for rate, several in runs.items()},
-    "Training drives the sharpness up to 2/α, and there it stays",
+    "Training drives the sharpness up to 2/α; at the two larger rates, there it stays",
     x="step",
     y="sharpness: largest eigenvalue",
 )
@@ -427,13 +428,14 @@ show(
     figure,
     alt="Sharpness against the step, 0 to 3,500, for three learning rates and three seeds each. All nine start between 5 "
     "and 7 and climb. With α = 0.2 they overshoot to 12, swing, and settle at the line 2/α = 10. With 0.15 they settle at "
-    "13.3. With 0.1 they end between 19 and 21, where the line is at 20.",
+    "13.3. With 0.1 they end between 19 and 21, about the line at 20, and one of them is still rising beyond it.",
 )
 
 # %% [markdown]
 # In the median over the three seeds, the last ten measurements are
 # {{np.median([s[-10:] for s, _ in runs[0.2]]) * 0.2 / 2:.2f}} times $2/\alpha$ for $\alpha = 0.2$, and
-# {{np.median([s[-10:] for s, _ in runs[0.15]]) * 0.15 / 2:.2f}} times for $0.15$. In a bowl nothing would be gained along
+# {{np.median([s[-10:] for s, _ in runs[0.15]]) * 0.15 / 2:.2f}} times for $0.15$. With $0.1$ the
+# run is too short to tell: one seed has passed the line, and still rises at the end. In a bowl nothing would be gained along
 # that direction. The network keeps learning: with $\alpha = 0.2$ the loss rose in
 # {{np.mean([np.mean(np.diff(loss) > 0) for _, loss in runs[0.2]]):.0%}} of the steps, and still its mean over the last 1,000 is
 # {{np.mean([np.mean(loss[-1000:]) / loss[0] for _, loss in runs[0.2]]):.1%}} of its start.
