@@ -127,8 +127,8 @@ recall(prediction, adam_home[2])
 # %% [markdown]
 # ## Why the same
 #
-# Each of the four divides the gradient by something that is measured in the same unit: by its own absolute value, or by
-# a mean of it. Multiply a coordinate's gradients by $c$, and the update does not change:
+# Each of the four divides the gradient by something that is measured in the same unit: by its own absolute value, or by the
+# root of a sum or a mean of its squares. Multiply a coordinate's gradients by $c$, and the update does not change:
 #
 # $$ m(c\,\nabla_1,\, c\,\nabla_2,\, \dots) = m(\nabla_1,\, \nabla_2,\, \dots) \qquad\text{for every } c > 0 $$
 #
@@ -148,7 +148,8 @@ recall(prediction, adam_home[2])
 # $$ \Delta_t = \Delta_{t-1} \cdot \begin{cases} \eta^+ & \text{the sign has stayed} \\ \eta^- & \text{the sign has turned} \end{cases}
 # \qquad g_t = -\Delta_t\, \mathrm{sign}\,\nabla_t \tag{4.1} $$
 #
-# with $\eta^+ = 1.2$ and $\eta^- = 0.5$; after a turn it rests for a step. (Implementation: `Rprop` in
+# with $\eta^+ = 1.2$ and $\eta^- = 0.5$; after a turn it rests for a step, and the next step counts as no turn. This is the variant iRprop⁻ of Igel and Hüsken (2000); Riedmiller
+# and Braun's Rprop (1993) takes the last update back after a turn. (Implementation: `Rprop` in
 # [hand_designed.py](../l2l/optimizers/hand_designed.py). Test: [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 
 # %%
@@ -282,11 +283,12 @@ show(
 # Adam divides the mean by the sum of the weights that it has seen so far, $1-\beta_2^{t+1}$. And it replaces the
 # gradient by a moving average, too, which is momentum:
 #
-# $$ \hat m = \frac{\beta_1 m_t + (1-\beta_1)\nabla_t}{1-\beta_1^{t+1}} \qquad
-# \hat v = \frac{\beta_2 v_t + (1-\beta_2)\nabla_t^2}{1-\beta_2^{t+1}} \qquad
+# $$ m_{t+1} = \beta_1 m_t + (1-\beta_1)\nabla_t \qquad v_{t+1} = \beta_2 v_t + (1-\beta_2)\nabla_t^2 $$
+#
+# $$ \hat m = \frac{m_{t+1}}{1-\beta_1^{t+1}} \qquad \hat v = \frac{v_{t+1}}{1-\beta_2^{t+1}} \qquad
 # g_t = -\alpha\,\frac{\hat m}{\sqrt{\hat v} + \varepsilon} \tag{4.4} $$
 #
-# (Implementation: `Adam` in [hand_designed.py](../l2l/optimizers/hand_designed.py). Test:
+# Both averages start at zero. (Implementation: `Adam` in [hand_designed.py](../l2l/optimizers/hand_designed.py). Test:
 # [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 
 # %%
@@ -497,6 +499,9 @@ check(repaired, that=fault, right="on all three streams, each step is Adam's.")
 #
 # - M. Riedmiller and H. Braun, [A direct adaptive method for faster backpropagation learning: the RPROP algorithm](https://doi.org/10.1109/ICNN.1993.298623),
 #   IEEE International Conference on Neural Networks 1993.
+# - C. Igel and M. Hüsken, Improving the Rprop learning algorithm, Second International Symposium on Neural Computation (NC
+#   2000), and [Empirical evaluation of the improved Rprop learning algorithms](https://doi.org/10.1016/S0925-2312(01)00700-7),
+#   Neurocomputing 50 (2003): iRprop⁻.
 # - J. Duchi, E. Hazan and Y. Singer, [Adaptive subgradient methods for online learning and stochastic optimization](https://jmlr.org/papers/v12/duchi11a.html),
 #   Journal of Machine Learning Research 12 (2011): AdaGrad.
 # - T. Tieleman and G. Hinton, *Lecture 6.5: RMSprop, divide the gradient by a running average of its recent magnitude*,
