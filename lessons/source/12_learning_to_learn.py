@@ -236,7 +236,7 @@ print(
 # Be fair about it. Each rival had one number tuned, on 200 functions. The LSTM has seen 2,000. But lesson 10 has taught us
 # that a rival's constants can be trained, too. So give momentum, NAG and Adam the same meta-training: all their constants,
 # three seeds, starting from the tuned rate, and with the exact meta-gradient, since lesson 10 found the first-order one
-# leading a learning rate past its best. They get 30 episodes; 80 gave momentum and Adam hardly more.
+# leading a learning rate past its best. They get 30 episodes.
 
 # %%
 trained = {}

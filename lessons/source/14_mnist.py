@@ -320,8 +320,7 @@ for name, pairs in ends.items():
 # %% [markdown]
 # The LSTM's read better, too: {{100 * reading["lstm", "test"][1]:.0f}} per cent of the images that they never saw, where Adam's read {{100 * reading["adam", "test"][1]:.0f}}. But the
 # lead is smaller there. On the images to learn from, Adam's loss is {{reading["adam", "train"][0] / reading["lstm", "train"][0]:.1f}} times the LSTM's; on the others, {{reading["adam", "test"][0] / reading["lstm", "test"][0]:.1f}} times.
-# With only 3,000 images a part of the fast fall is learning them by heart, and no meta-loss here punishes that. When we ran this
-# cell on the full MNIST, with 55,000 images to learn from, the lead was the same on both.
+# With only 3,000 images a part of the fast fall is learning them by heart, and no meta-loss here punishes that.
 
 # %% [markdown]
 # ## How it was found
@@ -397,7 +396,7 @@ l2l.doctor.diagnose(lost)
 # coordinates can jump by `10 × 0.03 = 0.3`, together. The pixels of an image sum to about 100. That pushes a hidden unit by
 # up to 30, to where its sigmoid is flat. There no gradient is left, for θ or for φ. With `scale=0.1` the jump is ten times smaller.
 #
-# It is a gamble, not a law. Of four seeds that we let run for 20 episodes, two never learned, one learned and was lost, one lasted.
+# It is one seed, and no law: another may be luckier.
 
 # %% [markdown]
 # ## Exercise: train one for a minute, and beat Adam
