@@ -15,7 +15,7 @@ from minigrad.transforms import grad, jacobian, jvp, matching
 
 
 def hvp(f, x, v):
-    """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). About two gradients."""
+    """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). Two to three gradients."""
     direction = matching(v, x)
     return grad(lambda x: sum(tree.ravel(grad(f)(x))[0] * direction))(x)
 

@@ -158,16 +158,17 @@ def test_links_lead_somewhere(notebook):
         assert target.startswith("https://") or target in coming or (build.FOLDER / target).exists(), target
 
 
-def test_shown_source_is_in_the_file_that_it_names(notebook):
+def test_shown_source_is_in_the_file_that_it_names_at_the_line_that_it_names(name, notebook):
     for output in outputs(notebook):
         match = re.match(
-            r"\[(.*), line \d+\].*?```python\n(.*)\n```", output.get("data", {}).get("text/markdown", ""), re.S
+            r"\[(.*), line (\d+)\].*?```python\n(.*)\n```", output.get("data", {}).get("text/markdown", ""), re.S
         )
         if match:
-            file = match[1].replace("\\", "")
+            file, line = match[1].replace("\\", ""), int(match[2])
             lines = [line.strip() for line in (build.ROOT / file).read_text().splitlines()]
-            shown = [line.strip() for line in match[2].splitlines()]
-            assert any(lines[i : i + len(shown)] == shown for i in range(len(lines))), f"{file} has changed"
+            shown = [line.strip() for line in match[3].splitlines()]
+            there = lines[line - 1 : line - 1 + len(shown)]
+            assert there == shown, f"{file} has changed: python lessons/build.py {name[:2]}"
 
 
 def test_numbered_equations_lead_to_their_implementation_and_their_test(name, notebook):
