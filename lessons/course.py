@@ -5,6 +5,7 @@ import ast
 import base64
 import functools
 import hashlib
+import html
 import importlib
 import inspect
 import io
@@ -297,7 +298,7 @@ def _compressed(image):
 
 
 def _in_words(alt):
-    folded = f"<details><summary>This figure in words</summary>{alt}</details>"
+    folded = f"<details><summary>This figure in words</summary>{html.escape(alt)}</details>"
     _publish({"text/html": folded, "text/plain": f"This figure in words: {alt}"})
 
 

@@ -2,7 +2,6 @@
 
 import html
 import re
-from pathlib import Path
 
 import nbformat
 from latex2mathml.converter import convert
@@ -111,8 +110,11 @@ class _Site:
         return f'<a href="{page}{"#" + place if place else ""}">{text}</a>'
 
     def image(self, target, base):
-        copy = self.out / Path(target).name
-        copy.write_bytes((base / target).read_bytes())
+        path = (base / target).resolve()
+        if not path.is_relative_to(self.root):
+            raise ValueError(f"the image {target} lies outside of the project: copy it into {self.folder}")
+        copy = self.out / path.name
+        copy.write_bytes(path.read_bytes())
         return copy.name
 
     def cell(self, cell):

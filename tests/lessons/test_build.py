@@ -117,6 +117,16 @@ def test_pages_read_without_a_network(planted, tmp_path):
     assert f'id="{place[2]}"' in (out / place[1]).read_text()
 
 
+def test_pages_refuse_an_image_from_outside_the_project(tmp_path):
+    folder = tmp_path / "project" / "lessons"
+    folder.mkdir(parents=True)
+    (tmp_path / "private.png").write_bytes(b"private")
+    (folder / "README.md").write_text("![a picture](../../private.png)")
+    with pytest.raises(ValueError, match="outside of the project"):
+        pages.write(tmp_path / "site", folder, tmp_path / "project")
+    assert not (tmp_path / "site" / "private.png").exists()
+
+
 # ------------------------------------------------------------------------------------------ with a kernel
 
 

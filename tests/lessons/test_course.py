@@ -159,6 +159,12 @@ def test_figure_carries_its_words(shown):
     assert "Two points." in words["text/html"]
 
 
+def test_words_of_a_figure_are_text_and_not_tags(shown):
+    figure, _ = figures.lines({"a": ([1, 2], [3, 4])}, "Lines", "x", "y")
+    course.show(figure, alt="Where x<b the line falls & stays.")
+    assert "Where x&lt;b the line falls &amp; stays." in shown[1][0]["text/html"]
+
+
 def test_a_backward_pass_shows_what_has_arrived_and_what_is_missing():
     walks = {"in order": [(2, 1, 1.0), (2, 1, 1.0), (1, 0, 2.0), (1, 0, 2.0)], "other": [(2, 1, 1.0), (1, 0, 1.0)]}
     figure, draw, frames = figures.backward_passes(walks, "abc", "A walk")
