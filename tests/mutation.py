@@ -23,8 +23,9 @@ ROOT = Path(__file__).parents[1]
 LOG = ROOT / "mutation.jsonl"
 ENDLESS = 120  # seconds of processor time, after which a run is ended: several times what all tests of a file take
 
-ENGINE = ("primitives", "core", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
-IMAGE = ("image", "primitives")
+ENGINE = ("primitives", "axes", "core", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
+ENGINE += ("special_values",)
+IMAGE = ("image", "primitives", "special_values")
 LEARNING = ("unroll", "train", "curvature_rules", "optimizers")
 
 
