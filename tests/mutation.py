@@ -46,7 +46,7 @@ def _table(names):
     return dict(zip(nodes[::2], nodes[1::2], strict=True))
 
 
-INSTEAD = _table("Add Sub  Sub Add  Mult Div  Div Mult  FloorDiv Mult  Mod Add  Pow Mult  MatMult Mult")
+INSTEAD = _table("Add Sub  Sub Add  Mult Div  Div Mult  FloorDiv Mult  Mod Add  Pow Mult  MatMult Mult  BitAnd BitOr")
 OPPOSITE = _table("Lt GtE  GtE Lt  Gt LtE  LtE Gt  Eq NotEq  NotEq Eq  Is IsNot  IsNot Is  In NotIn  NotIn In")
 TOUCHING = _table("Lt LtE  LtE Lt  Gt GtE  GtE Gt")
 
