@@ -14,7 +14,6 @@ import re
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+from lessons import verdicts  # noqa: E402
+from lessons.verdicts import check  # noqa: E402, F401
+
 warnings.filterwarnings("ignore", message="IProgress not found")  # no lesson shows a live progress bar
 
 # file name, question (the title of the lesson), minutes to read and try, lessons that it builds on
@@ -66,106 +69,13 @@ ICONS = {
     "fa-pause": "||",
 }
 
-# ------------------------------------------------------------------------------------------ exercises
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What `check` found. status: "not yet", "not quite" or "right"."""
-
-    status: str
-    message: str
-
-    def __repr__(self):
-        return f"{self.status}: {self.message}"
-
-
-def check(attempt, expected=None, *, on=None, that=None, tolerance=1e-9, right="well done."):
-    """The verdict on an answer, at once. It never raises for a wrong answer; make it the last line of its cell.
-
-    check(number, 4.0)                          a value (number, array, string; lists, tuples and dicts of them)
-    check(f, g, on=[(1.0,), (2.0, 3.0)])        a function: f(*inputs) must be g(*inputs), for each of the inputs
-    check(answer, that=find_fault)              anything else: find_fault(answer) says what is wrong, or returns None
-
-    Numbers agree within `tolerance`, relative to the larger of the expected one and 1. An answer that still is, holds
-    or returns `...` or None is "not yet".
-    """
-    if _untouched(attempt):
-        return Verdict("not yet", "replace the ... in the cell above, run it, then run this cell again.")
-    try:
-        fault = that(attempt) if that else _fault(attempt, expected, on, tolerance)
-    except _UntouchedError:
-        return Verdict("not yet", f"{attempt.__name__} still returns ... or None: write its body in the cell above.")
-    except Exception as error:
-        if "ellipsis" in str(error).lower():
-            return Verdict("not yet", "there still is a ... in your code in the cell above.")
-        fault = f"your code raised {type(error).__name__}: {error}"
-    if fault and "'Var' does not support ufuncs" in fault:  # NumPy's words, for what everyone does once
-        fault += ". NumPy's functions cannot take a Var: use minigrad's of the same name, mg. in place of np."
-    return Verdict("not quite", fault) if fault else Verdict("right", right)
-
-
-class _UntouchedError(Exception):
-    pass
-
-
-def _untouched(value):
-    if isinstance(value, (list, tuple)):
-        return any(map(_untouched, value))
-    return value is ... or value is None
-
-
-def _fault(attempt, expected, on, tolerance):
-    if on is None:
-        return _difference("your answer", attempt, expected, tolerance)
-    for inputs in on:
-        got = attempt(*inputs)
-        if _untouched(got):
-            raise _UntouchedError
-        fault = _difference(f"{attempt.__name__}({', '.join(map(_short, inputs))})", got, expected(*inputs), tolerance)
-        if fault:
-            return fault
-    return None
-
-
-def _difference(name, got, expected, tolerance):
-    if isinstance(expected, dict):
-        if not isinstance(got, dict) or got.keys() != expected.keys():
-            return f"{name} should be a dict with the keys {list(expected)}, it is {_short(got)}"
-        pairs = [(f"{name}[{key!r}]", got[key], expected[key]) for key in expected]
-        return next(filter(None, (_difference(*pair, tolerance) for pair in pairs)), None)
-    if isinstance(expected, (list, tuple)):
-        if not isinstance(got, (list, tuple)) or len(got) != len(expected):
-            return f"{name} should be a {type(expected).__name__} of {len(expected)}, it is {_short(got)}"
-        pairs = [(f"{name}[{i}]", got[i], expected[i]) for i in range(len(expected))]
-        return next(filter(None, (_difference(*pair, tolerance) for pair in pairs)), None)
-    if isinstance(expected, (str, bool)):
-        return None if got == expected else f"{name} should be {expected!r}, it is {_short(got)}"
-    want, found = np.asarray(expected), np.asarray(got)
-    if found.dtype.kind not in "biufc":
-        return f"{name} should be {_short(want)}, it is {_short(got)}"
-    if found.shape != want.shape:
-        return f"{name} should have shape {want.shape}, it has shape {found.shape}"
-    off = np.abs(found - want)
-    if np.all(off <= tolerance * np.maximum(1.0, np.abs(want))):
-        return None
-    return f"{name} should be {_short(want)}, it is {_short(found)} (off by {np.max(off):.2g})"
-
-
-def _short(value):
-    """A value on one line, short enough for a verdict."""
-    if callable(value):
-        return getattr(value, "__name__", "a function")
-    if isinstance(value, (np.ndarray, np.generic, float)):
-        return np.array2string(np.asarray(value), precision=8, threshold=8, edgeitems=3).replace("\n", "")
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+# ------------------------------------------------------------------------------------------ predictions
 
 
 def recall(prediction, outcome):
     """Print a prediction beside what was measured. There is no verdict: a surprise is worth more than a hit."""
     show = {str: str, int: "{:,}".format}.get(type(outcome), "{:.3g}".format)
-    if _untouched(prediction):
+    if verdicts.untouched(prediction):
         print(f"You wrote no prediction. Measured: {show(outcome)}")
     else:
         print(f"You predicted: {prediction}. Measured: {show(outcome)}")

@@ -1,6 +1,7 @@
 """What the lessons share: verdicts, predictions, numbers, shown source, figures."""
 
 import base64
+import functools
 import io
 import re
 
@@ -11,7 +12,7 @@ from PIL import Image
 import minigrad as mg
 from l2l import figures, plots
 from l2l.problems import draw_task
-from lessons import course
+from lessons import course, verdicts
 from lessons.course import check, expect, recall, sci
 
 
@@ -84,6 +85,92 @@ def test_wrong_answer_is_not_quite_with_the_evidence(verdict, evidence):
 )
 def test_right_answer_is_right(verdict):
     assert verdict.status == "right"
+
+
+def written_in_a_cell(code):
+    """A function that has a file of its own, as a notebook's cell gives it."""
+    space = {"np": np, "mg": mg}
+    exec(compile(code, "cell", "exec"), space)
+    return space["answer"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x[len(x) / 2]",  # NumPy's IndexError speaks of ellipses
+        "np.array(1.0)['log_rate']",  # a scalar φ
+    ],
+)
+def test_an_index_error_is_no_untouched_stub(body):
+    verdict = check(written_in_a_cell(f"def answer(x):\n    return {body}"), np.sum, on=[(np.ones(3),)])
+    assert verdict.status == "not quite"
+    assert verdict.message.startswith("your code raised IndexError")
+
+
+@pytest.mark.parametrize(
+    "body", ["x + ...", "float(...)", "len(...)", "(lambda f: f(x))(...)", "(...).shape", "np.exp(...)", "[*...]"]
+)
+def test_an_error_that_names_the_type_of_the_dots_is_an_untouched_stub(body):
+    verdict = check(written_in_a_cell(f"def answer(x):\n    return {body}"), np.sum, on=[(np.ones(3),)])
+    assert repr(verdict) == "not yet: there still is a ... in your code in the cell above."
+
+
+def test_only_errors_in_the_readers_cell_are_the_readers():
+    answer = written_in_a_cell("def answer(x):\n    return 1 / x")
+    assert "your code raised ZeroDivisionError" in repr(check(answer, np.sin, on=[(0,)]))
+    assert "your code raised ZeroDivisionError" in repr(check((answer, 1.0), that=lambda both: both[0](0)))
+    bound = functools.partial(answer, 0)
+    assert "your code raised ZeroDivisionError" in repr(check(bound, that=lambda answer: answer()))
+    for verdict in (check(answer, that=lambda answer: len(answer(1.0))), check(0, that=lambda answer: 1 / answer)):
+        assert verdict.message.startswith("the check cannot use your answer: it raised ")
+
+
+def test_a_partial_and_a_tuple_that_return_dots_are_not_yet():
+    assert check(functools.partial(lambda a, x: ..., 1), np.sin, on=[(1.0,)]).status == "not yet"
+    assert check((np.sin, 1.0), that=lambda answer: verdicts.written([...])).status == "not yet"
+
+
+@pytest.mark.parametrize("distance", [1e-8, 1e-11, 3e-14])
+def test_two_numbers_in_a_verdict_differ_in_their_digits(distance):
+    one, other = 0.1, 0.1 + distance
+    assert len(set(verdicts.apart(one, other))) == 2
+    for found in (other, np.array([1.0, other]), np.append(np.ones(20), other)):
+        expected = np.where(np.asarray(found) == other, one, found)
+        text = verdicts.differs("it", found, expected, tolerance=1e-15)
+        shown = re.fullmatch(r"it.* should be (.*), it is (.*) \(off by .*\)", text)
+        assert shown[1] != shown[2]
+    assert verdicts.apart(one, one) == ["0.1", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(1.0, "2 values, α, μ; it returns 1"), ((1.0, 2.0, 3.0), "it returns 3"), (np.ones(4), "it returns 4")],
+)
+def test_an_answer_of_too_few_or_too_many_parts_is_told_so(answer, words):
+    assert words in repr(check(0, that=lambda _: verdicts.parts(answer, "α", "μ")))
+
+
+@pytest.mark.parametrize("answer", [np.nan, np.inf, "1", np.ones(1), 1j, True])
+def test_what_is_no_finite_number_is_told_so(answer):
+    assert "α should be one finite number" in repr(check(0, that=lambda _: verdicts.number(answer, "α")))
+    assert verdicts.number(np.float32(0.5), "α") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (lambda y, x: lambda u: u * y, None),
+        (lambda y, x: lambda u, y=y: u * y, None),
+        (lambda y, x: functools.partial(np.multiply, y), None),
+        (lambda y, x: lambda u: u * x, "keeps x"),
+        (lambda y, x: functools.partial(np.multiply, x[1:]), "keeps x"),
+        (lambda y, x: functools.partial(np.multiply, 2.0 * y), "an array of its own"),
+        (lambda y, x: y.shape, "should return a function"),
+    ],
+)
+def test_what_a_rule_keeps_is_seen_however_it_keeps_it(rule, words):
+    found = verdicts.keeps(rule, np.ones(10_000), np.ones(10_000))
+    assert found is None if words is None else words in found
 
 
 def test_prediction_stands_beside_the_outcome(capsys):
