@@ -11,7 +11,7 @@
 
 # %%
 import numpy as np
-from course import check, recall, show, show_source
+from course import check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
@@ -214,13 +214,13 @@ def best_rate(eigenvalues):
 # %% tags=["check"]
 def fault_of_rate(best_rate):
     for curvatures in ([1.0, 10.0], [3.0, 0.5, 7.0], [2.0, 2.0], [40.0, 1.0, 39.0, 1.5]):
-        rate, c = best_rate(np.array(curvatures)), np.array(curvatures)
-        if np.ndim(rate):
-            return "your answer is an array. There is one α for all directions."
+        c = np.array(curvatures)
+        rate = verdicts.number(best_rate(c.copy()), "your α, one for all directions,")
         factor, possible = max(abs(1 - rate * c)), (max(c) - min(c)) / (max(c) + min(c))
         if factor > possible + 1e-9:
             slow = c[np.argmax(abs(1 - rate * c))]
-            return f"for {curvatures} your α = {rate:.4g} gives the factor {factor:.4f}, the worst along λ = {slow:g}; {possible:.4f} is possible."
+            factor, possible = verdicts.apart(factor, possible)
+            return f"for {curvatures} your α = {rate:.4g} gives the factor {factor}, the worst along λ = {slow:g}; {possible} is possible."
     return None
 
 
@@ -333,10 +333,14 @@ def cliff(gradient, n):
 # %% tags=["check"]
 def fault_of_cliff(cliff):
     for seed, n in ((100, 2), (101, 3), (102, 6)):
-        loss, _ = random_bowl(seed, n)
-        answer = cliff(mg.grad(loss), n)
+        loss, A = random_bowl(seed, n)
+        answer = verdicts.number(cliff(mg.grad(loss), n), f"your α for a bowl in {n} dimensions")
+        if answer <= 0.0:
+            return f"your α = {answer:.4g} for a bowl in {n} dimensions; a rate is above zero."
         for share, should_grow in ((0.98, False), (1.02, True)):
             if grows(loss, np.ones(n), share * answer, steps=1000) != should_grow:
+                if np.isclose(cliff(lambda theta, A=A: A @ theta, n), 2.0 / np.linalg.eigvalsh(A)[-1]):
+                    return "right for a bowl with its minimum at zero. Elsewhere gradient(0) is not zero: take it off."
                 side = "falls: your cliff is too low" if should_grow else "grows: your cliff is too high"
                 return f"a bowl in {n} dimensions, your α = {answer:.4g}: at {share} times that, the loss still {side}."
     return None

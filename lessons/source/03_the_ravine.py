@@ -11,7 +11,7 @@
 
 # %%
 import numpy as np
-from course import check, recall, show, show_source
+from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
 from l2l import figures, plots, unroll
@@ -246,7 +246,8 @@ def critical(lowest, highest):
 # %% tags=["check"]
 def fault_of_critical(critical):
     for lowest, highest in ((1.0, 9.0), (1.0, 100.0), (0.5, 2.0), (3.0, 3000.0)):
-        rate, mu = critical(lowest, highest)
+        rate, mu = verdicts.parts(critical(lowest, highest), "α", "μ")
+        rate, mu = verdicts.number(rate, "your α"), verdicts.number(mu, "your μ")
         between = np.geomspace(lowest, highest, 9)
         radii = [spectral_radius(rate * c, mu) for c in between]
         root = np.sqrt(highest / lowest)
@@ -362,16 +363,19 @@ def fault_of_nesterov(step):
     for seed in range(3):
         rng = np.random.default_rng(seed)
         x, v, c = rng.normal(size=(3, 4))
-        got_x, got_v = step(lambda x, c=c: c * x + x**3, x, v, 0.1, 0.7)
+        step_taken = step(lambda x, c=c: c * x + x**3, x.copy(), v.copy(), 0.1, 0.7)  # it may change its arrays
+        got_x, got_v = verdicts.parts(step_taken, "the new x", "the new v")
         landing = x + 0.7 * v
         want = 0.7 * v - 0.1 * (c * landing + landing**3)
         heavy = 0.7 * v - 0.1 * (c * x + x**3)
-        missed_x, missed_v = got_x - x - want, got_v - want
-        if np.allclose(got_v, heavy):
+        if not verdicts.differs("v", got_v, heavy):
             return "this is the heavy ball: your gradient is taken at x, not where x would land."
-        if not np.allclose(missed_v, 0.0):
-            return f"the new velocity should be {want.round(3)}, it is {np.round(got_v, 3)}."
-        if not np.allclose(missed_x, 0.0):
+        if not verdicts.differs("x", got_x, want) and not verdicts.differs("v", got_v, x + want):
+            return "both are right, in the other order: the new x comes first, then the new v."
+        fault = verdicts.differs("the new velocity", got_v, want)
+        if fault:
+            return fault
+        if verdicts.differs("x", got_x, x + want):
             return "the velocity is right, but the new x is not x plus the new velocity."
     return None
 

@@ -14,7 +14,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from course import check, recall, show, show_source
+from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
 from l2l import evaluate, figures, plots
@@ -445,9 +445,12 @@ def fault(repaired):
         right = np.diff(play(Adam(0.1), lambda theta, t, stream=stream: stream[t : t + 1], np.zeros(1), 12)[:, 0])
         m = v = 0.0
         for t, gradient in enumerate(stream):
-            update, m, v = repaired(gradient, m, v, t)
-            if not abs(update - right[t]) <= 1e-9:
-                return f"where {name}, your update {t} is {update:.6f}, Adam's is {right[t]:.6f}."
+            update, m, v = verdicts.parts(repaired(gradient, m, v, t), "the update", "m", "v")
+            update = verdicts.number(update, "the update")
+            if abs(update - right[t]) > 1e-9:
+                yours, adams = verdicts.apart(update, right[t], digits=6)
+                close = " So close to it, only ε can be in a wrong place." if abs(update - right[t]) < 1e-7 else ""
+                return f"where {name}, your update {t} is {yours}, Adam's is {adams}.{close}"
     return None
 
 

@@ -12,12 +12,12 @@ import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from course import check, recall, show, show_source
+from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
 from l2l import evaluate, figures, plots
 from l2l.optimizers import SGD, Adam, Momentum, RMSprop
-from l2l.problems import MNIST, Quadratic, Task, draw_task
+from l2l.problems import MNIST, Quadratic, Task
 
 # %% [markdown]
 # ## The rules of a race
@@ -449,15 +449,18 @@ for (world, name), mean in lunch.items():
 # with the task, trying several optimizers with default settings does about as well as tuning one, and Adam remains hard
 # to beat.
 #
-# ## Exercise: make the loser win
+# ## Exercise: make the loser win, and say from where on
 #
-# RMSprop has won none of our three tuned races. Find one that it wins, **honestly**. Choose the problem and the number of steps; score (the
-# sum) and rules stay. The check runs your race with all four rules and asks for: tasks that differ, at least 5 of
-# them for tuning and 20 for the race, nobody at the edge of the grid, and a lead of more than two standard errors, task by task. Last, write down
-# what you changed, as you would in a paper.
+# RMSprop has won none of our three tuned races. Find one that it wins, **honestly**. That it *can* win is soon shown: a claim
+# says where it begins, too. So give a family of problems, which goes by a number $s$, and a border: an $s$ at which RMSprop
+# wins, and at a third of which it does not. Choose the family and the number of steps; score (the
+# sum) and rules stay. The check runs both races with all four rules and asks for: tasks that differ, at least 5 of
+# them for tuning and 20 for the race, and, at the border, nobody at the edge of the grid and a lead of more than two
+# standard errors, task by task. Last, write down what you changed and from where on it matters, as you would in a paper.
 
 # %% tags=["exercise"]
-problem = ...  # for example Bowl(spread=1.0), or a problem class of your own
+family = ...  # a function from a number s to a problem, for example Bowl, or a problem class of your own
+border = ...
 steps = ...
 tuning_tasks = ...
 race_tasks = ...
@@ -465,33 +468,45 @@ changed = ...  # a sentence
 
 
 # %% tags=["check"]
+def race(problem, **settings):
+    """RMSprop's scores, its mean lead over the best of the others, the standard error, that other, whose rate is at the edge."""
+    result = evaluate.compare(problem, {name: (rule, None) for name, rule in rules.items()}, **settings)
+    scores = {name: entry["curves"].mean(axis=1) for name, entry in result.items()}
+    own = scores.pop("RMSprop")
+    best = min(scores, key=lambda name: np.nan_to_num(scores[name].mean(), nan=np.inf))
+    lead = scores[best] - own
+    edge = [name for name, entry in result.items() if entry["grid_edge"]]
+    return own, lead.mean(), lead.std(ddof=1) / np.sqrt(len(lead)), best, edge
+
+
 def unfair(answer):
-    problem, steps, tuning_tasks, race_tasks, changed = answer
+    family, border, steps, tuning_tasks, race_tasks, changed = answer
+    border = verdicts.number(border, "border")
     if not isinstance(changed, str) or len(changed.split()) < 6:
         return "say what you changed, in a sentence of at least six words."
     if tuning_tasks < 5 or race_tasks < 20:
         return f"{tuning_tasks} tasks for tuning and {race_tasks} for the race are too few: 5 and 20 is the least."
     if not 10 <= steps <= 300 or race_tasks > 100 or tuning_tasks > 20:
         return "keep to 10 to 300 steps, at most 20 tasks for tuning and 100 for the race."
-    if np.array_equal(*(draw_task(problem, "test", 0, i).theta for i in (0, 1))):
-        return "all your tasks start at the same point: one task, run many times, is one task."
-    result = evaluate.compare(problem, entries, steps=steps, repeats=race_tasks, tuning_repeats=tuning_tasks)
-    edge = [name for name, entry in result.items() if entry["grid_edge"]]
+    settings = {"steps": steps, "repeats": race_tasks, "tuning_repeats": tuning_tasks}
+    scores, lead, error, best, edge = race(family(border), **settings)
+    different = len(np.unique(np.round(1000 * scores / np.abs(scores).mean())))
+    if different < race_tasks / 2:
+        return f"to a thousandth, {race_tasks} tasks have {different} scores: one task, run many times, is one task."
     if edge:
         return f"the best rate of {' and '.join(edge)} lies at the edge of the grid: nobody knows how good it could be."
-    if winner(result) != "RMSprop":
-        return f"{winner(result)} wins with {table(result).mean(axis=1).min():.3g}, RMSprop has {table(result)[2].mean():.3g}."
-    second = runners_up(result)[1]
-    lead = table(result)[list(result).index(second)] - table(result)[2]
-    if lead.mean() <= 2 * error_of(lead):
-        return (
-            f"RMSprop leads {second} by {lead.mean():.3g} ± {error_of(lead):.3g}: less than two errors, it may be luck."
-        )
+    if lead <= 0:
+        return f"at s = {border:g} RMSprop loses to {best} by {-lead:.3g} ± {error:.3g}."
+    if not lead > 2 * error:
+        return f"RMSprop leads {best} by {lead:.3g} ± {error:.3g}: less than two errors, it may be luck."
+    _, lead, error, _, _ = race(family(border / 3), **settings)
+    if lead > 2 * error:
+        return f"at a third of s = {border:g} it wins, too, by {lead:.3g} ± {error:.3g}. The border lies lower."
     return None
 
 
 check(
-    (problem, steps, tuning_tasks, race_tasks, changed),
+    (family, border, steps, tuning_tasks, race_tasks, changed),
     that=unfair,
     right="a fair win. Would a reader of your sentence know when *not* to use RMSprop?",
 )
@@ -500,22 +515,24 @@ check(
 # <details><summary>Hint</summary>
 #
 # What does RMSprop have that SGD and Momentum lack? When is it worth something ({{lesson(4)}})? The class `Bowl` has a setting for it. And what
-# does it have less of than Adam, so that it does not swing?
+# does it have less of than Adam, so that it does not swing? Try a large $s$ first, then thirds of it.
 #
 # </details>
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution</summary>
 #
-# Scales that belong to the coordinates. The curvatures of one bowl now differ by a factor of 100, along the coordinates. SGD and Momentum
-# must serve all with one rate; Adam adapts, but its momentum swings where there is no noise to average.
+# Scales that belong to the coordinates. The curvatures of one bowl differ by a factor $s$, along the coordinates. SGD and Momentum
+# must serve all with one rate; Adam adapts, but its momentum swings where there is no noise to average. With 100 and with 1,000
+# RMSprop wins as well; with 3 the bowls are too round for it.
 #
 # ```python
-# problem = Bowl(spread=100.0)
+# family = Bowl
+# border = 10.0
 # steps = 100
 # tuning_tasks = 5
 # race_tasks = 20
-# changed = "The bowls have curvatures that differ by 100 along the coordinates; all else is as before."
+# changed = "The curvatures of a bowl differ along the coordinates, by a factor of 10 or more; all else is as before."
 # ```
 #
 # It is honest, and it is no praise of RMSprop: on the quadratics, whose valleys are rotated, it came third.

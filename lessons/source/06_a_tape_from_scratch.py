@@ -14,7 +14,7 @@ import sys
 import tracemalloc
 
 import numpy as np
-from course import check, expect, recall, show, show_animation, show_source
+from course import check, expect, recall, show, show_animation, show_source, verdicts
 
 import minigrad as mg
 from l2l import figures
@@ -263,9 +263,12 @@ def backward(tape, output):
 # %% tags=["check"]
 def fault(backward):
     for n in (2, 3):
-        u, walked = backward(ours(n), n)
-        if not np.allclose(u, [2.0 ** (n - i) for i in range(n + 1)]):
-            return f"{n} doublings have the cotangents {[2 ** (n - i) for i in range(n + 1)]}, yours are {list(u)}."
+        u, walked = verdicts.parts(backward(ours(n), n), "the cotangents", "the edges walked")
+        fault = verdicts.differs(
+            f"the list of the cotangents of {n} doublings", list(u), [2.0 ** (n - i) for i in range(n + 1)]
+        )
+        if fault:
+            return fault
         if walked != 2 * n:
             return f"{n} doublings have {2 * n} edges, you walked {walked}."
     tape = []
@@ -275,13 +278,18 @@ def fault(backward):
     d = c * b + b * a
     late = sin(d)  # stands after the result
     u, walked = backward(tape, d.node)
+    if len(u) != len(tape):
+        return f"{len(tape)} numbers are on the tape, one of them after the output; you return {len(u)} cotangents."
     want = 2 * np.sin(0.7) * np.cos(0.7) * 0.7 + np.sin(0.7) ** 2 + np.cos(0.7) * 0.7 + np.sin(0.7)
     if u[late.node] != 0 or u[d.node] != 1:
         return f"the output has cotangent 1 and what comes after it 0, yours are {u[d.node]} and {u[late.node]}."
     if not np.isclose(u[a.node], want):
-        return f"for b = sin(a); d = (b·a)·b + b·a at a = 0.7 the slope is {want:.6f}, yours is {u[a.node]:.6f}."
+        want, yours = verdicts.apart(want, u[a.node], digits=6)
+        return f"for b = sin(a); d = (b·a)·b + b·a at a = 0.7 the slope is {want}, yours is {yours}."
     u, walked = backward(ours(1000), 1000)
-    return None if (u[0], walked) == (2.0**1000, 2000) else "1,000 doublings go wrong: slope 2^1000, 2,000 edges."
+    if walked != 2000:
+        return f"1,000 doublings have 2,000 edges, you walked {walked:,}."
+    return None if u[0] == 2.0**1000 else f"1,000 doublings have the slope 2^1000, yours is 2^{np.log2(u[0]):.6g}."
 
 
 check(backward, that=fault, right="1,000 doublings, 2,000 edges, and 2^1000 paths that you did not walk.")
@@ -427,8 +435,8 @@ def fault(rule):
         mg.check_gradients(softsign, points)
     except mg.GradientError as error:
         return f"the slope is wrong: {error}"
-    names = rule(points / (1.0 + np.abs(points)), points).__code__.co_freevars
-    return None if names == ("y",) else f"your rule keeps {' and '.join(names) or 'nothing'}, it should keep y."
+    many = np.linspace(-3.0, 3.0, 100_000)
+    return verdicts.keeps(rule, many / (1.0 + np.abs(many)), many)
 
 
 check(rule, that=fault, right="the tape keeps one array, and often the next operation keeps the same one.")

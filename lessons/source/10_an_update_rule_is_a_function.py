@@ -12,7 +12,7 @@
 
 # %%
 import numpy as np
-from course import check, expect, recall, show, show_source
+from course import check, expect, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
@@ -294,11 +294,14 @@ def fault(step):
         given = SGD(), SGD(rate).init(), t, t.theta, {}, relative(t, steps)
         (loss, exact, *_), (_, first, *_) = meta_gradient(*given, True), meta_gradient(*given, False)
         before = np.log(rate)
-        answer = step(before, t, relative(t, steps), eta)
-        found_loss, new = answer
-        moved = before - float(new)
+        found_loss, new = verdicts.parts(step(before, t, relative(t, steps), eta), "the meta-loss", "the new log_rate")
+        found_loss, new = verdicts.number(found_loss, "the meta-loss"), verdicts.number(new, "the new log_rate")
+        moved = before - new
+        if np.isclose(new, loss, rtol=1e-9):
+            return "you return the meta-loss last; it comes first, then the new log_rate."
         if not np.isclose(found_loss, loss, rtol=1e-9):
-            return f"at rate {rate} the meta-loss of {steps} steps is {loss:.6g}, you return {found_loss:.6g}."
+            want, yours = verdicts.apart(loss, found_loss)
+            return f"at rate {rate} the meta-loss of {steps} steps, before the step, is {want}, you return {yours}."
         for wrong, why in (
             (-exact[0], "you walk uphill: subtract the gradient."),
             (first[0], "that is the first-order gradient: pass second_derivatives=True to unroll."),
@@ -307,7 +310,8 @@ def fault(step):
             if np.isclose(moved, eta * wrong, rtol=1e-6):
                 return why
         if not np.isclose(moved, eta * exact[0], rtol=1e-9):
-            return f"from rate {rate} the step should be {-eta * exact[0]:.6g}, yours is {-moved:.6g}."
+            want, yours = verdicts.apart(-eta * exact[0], -moved)
+            return f"from rate {rate} log_rate should move by {want}, yours moves by {yours}."
     return None
 
 

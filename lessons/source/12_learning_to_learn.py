@@ -12,7 +12,7 @@
 
 # %%
 import numpy as np
-from course import check, recall, show, show_animation, show_source
+from course import check, recall, show, show_animation, show_source, verdicts
 
 import l2l
 import minigrad as mg
@@ -326,14 +326,17 @@ def through(unroll, optimizer, phi, weights, seed, **mode):
 
     def of_phi(phi):
         task = noisy(seed)
-        total, *end = unroll(optimizer, phi, task, task.theta, optimizer.init_state(task.theta), weights, **mode)
-        return total, mg.stop_gradient(end[:2])
+        found = unroll(optimizer, phi, task, task.theta, optimizer.init_state(task.theta), weights, **mode)
+        return found[0], mg.stop_gradient(list(found[1:3]))
 
     (total, (theta, state)), gradient = mg.value_and_grad(of_phi, has_aux=True)(phi)
     return float(mg.stop_gradient(total)), theta, mg.tree.ravel(state)[0], mg.tree.ravel(gradient)[0]
 
 
 def fault(unroll):
+    def yours(*given):
+        return verdicts.parts(unroll(*given), "the meta-loss", "the last θ", "the last h")
+
     small = LSTM(hidden=(3,), preprocess="none", dtype="float64")
     rng = np.random.default_rng(5)
     wild = mg.tree.map(lambda w: rng.normal(scale=0.7, size=w.shape), small.init(rng))
@@ -342,22 +345,24 @@ def fault(unroll):
         total, theta, state, gradient = through(l2l.unroll, rule, phi, weights, seed)
         exact = through(l2l.unroll, rule, phi, weights, seed, second_derivatives=True)[-1]
         equal = through(l2l.unroll, rule, phi, [1.0] * len(weights), seed)[0]
-        found, end, memory, slope = through(unroll, rule, phi, weights, seed)
-        if np.shape(end) != theta.shape or not np.allclose(end, theta):
-            return f"after {len(weights)} steps θ is {np.round(end, 3)}, it should be {np.round(theta, 3)}. Is the update added, the state handed on, and one batch drawn a step?"
+        found, end, memory, slope = through(yours, rule, phi, weights, seed)
+        fault = verdicts.differs(f"after {len(weights)} steps θ", end, theta, tolerance=1e-6)
+        if fault:
+            return f"{fault}. Is the update added, the state handed on, and one batch drawn a step?"
         if memory.shape != state.shape or not np.allclose(memory, state):
             return "θ is right; the state that you return is not the last one."
         if np.isclose(found, equal) and not np.isclose(found, total):
             return f"with the weights {weights} the meta-loss is {total:.4f}; {found:.4f} is the sum without weights."
         if not np.isclose(found, total):
-            return f"the meta-loss is {total:.4f}, yours {found:.4f}. Each f(θ_t) counts before update t, on one batch a step."
+            wanted, got = verdicts.apart(total, found)
+            return f"the meta-loss is {wanted}, yours {got}. Each f(θ_t) counts before update t, on one batch a step."
         if not np.any(slope):
             return "the value is right, and the meta-gradient is zero: your meta-loss does not depend on theta, as the tape sees it."
         if np.allclose(slope, exact):
             return "the value is right, and so is the exact meta-gradient; but the first-order one was asked for. Stop the gradient at the theta that you differentiate at."
         if not np.allclose(slope, gradient, rtol=1e-8):
             off = np.linalg.norm(slope - gradient) / np.linalg.norm(gradient)
-            return f"the value is right; the meta-gradient is off by {off:.1%}. Only ∇_t is a constant: θ and the state keep their slopes."
+            return f"the value is right; the meta-gradient is off by {100 * off:.2g} %. Only ∇_t is a constant: θ and the state keep their slopes."
     return None
 
 

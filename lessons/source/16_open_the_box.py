@@ -14,7 +14,7 @@
 from itertools import pairwise
 
 import numpy as np
-from course import ROOT, check, recall, show, show_source
+from course import ROOT, check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
@@ -191,11 +191,12 @@ def fault(fit):
     for seed, truth in enumerate([(0.1, 0.9), (2.0, 0.3), (0.03, 0.99)]):
         walk = np.cumsum(np.random.default_rng(seed).normal(size=(60, 5)), axis=0)
         rule = Momentum(*truth)
-        found = np.array(fit(walk, respond(rule, rule.init(), walk)), float)
-        if found.shape != (2,):
-            return f"fit_momentum returns two numbers, α and μ. Yours has shape {found.shape}."
+        answer = verdicts.parts(fit(walk, respond(rule, rule.init(), walk)), "α", "μ")
+        found = [verdicts.number(one, name) for one, name in zip(answer, "αμ", strict=True)]
         if not np.allclose(found, truth, rtol=1e-6):
-            told = "the record was made with α = {:g}, μ = {:g}. You found {:.4g} and {:.4g}.".format(*truth, *found)
+            told = "the record was made with α = {:g}, μ = {:g}. You found {:.8g} and {:.8g}.".format(*truth, *found)
+            if np.allclose(found, truth[::-1]):
+                return told + " These are the two, in the other order: first α, then μ."
             if np.allclose(found, (-truth[0], truth[1])):
                 return told + " A sign is lost: an update goes against the gradient."
             return told + " Does each update stand beside its own gradient, and the update before?"
