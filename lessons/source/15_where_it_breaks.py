@@ -348,6 +348,7 @@ class Wrapped:
         return np.float32(self.update) * update, state
 
 
+# %%
 def saturated(problem, optimizer=lstm):
     """The share of hidden activations within 0.01 of 0 or 1 after 20 steps, on one batch."""
     task = draw_task(problem, "test", 0, 0)

@@ -2,17 +2,9 @@
 family, border, steps, tuning_tasks, race_tasks = Bowl, 10.0, 100, 5, 20
 changed = "The curvatures of a bowl differ along the coordinates, by ten or more."
 
-# %% 1 · right
-family, border, steps, tuning_tasks, race_tasks = lambda s: Bowl(spread=s**2), 3.0, 100, 5, 20
-changed = "Axes differ by three or more, so curvatures by nine or more."
-
 # %% 1 · not quite · at a third of s = 1000 it wins, too, by
 family, border, steps, tuning_tasks, race_tasks = Bowl, 1000.0, 100, 5, 20
 changed = "The curvatures of a bowl differ along the coordinates, by a thousand."
-
-# %% 1 · not quite · at a third of s = 30 it wins, too, by
-family, border, steps, tuning_tasks, race_tasks = Bowl, 30.0, 100, 5, 20
-changed = "The curvatures of a bowl differ along the coordinates, by thirty."
 
 # %% 1 · not quite · at s = 3 RMSprop loses to SGD by
 family, border, steps, tuning_tasks, race_tasks = Bowl, 3.0, 100, 5, 20
