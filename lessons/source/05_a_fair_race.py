@@ -17,7 +17,7 @@ from course import check, recall, show, show_source, verdicts
 import minigrad as mg
 from l2l import evaluate, figures, plots
 from l2l.optimizers import SGD, Adam, Momentum, RMSprop
-from l2l.problems import MNIST, Quadratic, Task
+from l2l.problems import MNIST, Quadratic, Task, draw_task
 
 # %% [markdown]
 # ## The rules of a race
@@ -329,7 +329,6 @@ for name, scores in zip(rules, table(more["quadratics"]), strict=True):
 # the last: there every rule has the default rate of its class.
 
 # %%
-entries = {name: (rule, None) for name, rule in rules.items()}  # None: to be tuned first
 
 
 def of_length(steps):
