@@ -52,18 +52,32 @@ def place(y, winners, shape, window, stride):
 
 
 @jit
+def _first_nan(window, best, winner):
+    """The first NaN of a window and its place, or the best and the winner that there are. Looked for apart: another
+    comparison for each element would double the time of the search for the largest."""
+    for k in range(window.shape[0]):
+        for m in range(window.shape[1]):
+            if window[k, m] != window[k, m]:
+                return window[k, m], k * window.shape[1] + m
+    return best, winner
+
+
+@jit
 def _find_in_image(x, window, stride, y, winners):
     channels, rows, columns = winners.shape
     for c in range(channels):
         for i in range(rows):
             for j in range(columns):
                 top, left = i * stride[0], j * stride[1]
-                best, winner = x[c, top, left], 0
+                best, winner, total = x[c, top, left], 0, x.dtype.type(0)
                 for k in range(window[0]):
                     for m in range(window[1]):
                         candidate = x[c, top + k, left + m]
-                        if best == best and not candidate <= best:  # larger, or the first NaN
+                        total += candidate
+                        if candidate > best:
                             best, winner = candidate, k * window[1] + m
+                if total != total:  # NaN, or ∞ − ∞
+                    best, winner = _first_nan(x[c, top : top + window[0], left : left + window[1]], best, winner)
                 y[c, i, j], winners[c, i, j] = best, winner
 
 
