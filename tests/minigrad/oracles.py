@@ -1,0 +1,310 @@
+"""What minigrad's functions compute, said again in NumPy and in PyTorch, for `test_random_graphs.py`.
+
+`numpy_function(name)` and `torch_function(name)` find a function by its name in minigrad. The two say the same in
+different ways: NumPy has the definitions, as windows and sums; PyTorch has its own operations where it has one, and
+whatever only moves elements is done by NumPy to their positions, by which PyTorch then picks them.
+"""
+
+import functools
+
+import numpy as np
+
+# ------------------------------------------------------------------------------------------ NumPy
+
+
+def pair(value):
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def borders(padding, size):
+    if padding == "same":
+        return tuple(((k - 1) // 2, k // 2) for k in size)
+    return tuple(pair(p) for p in pair(padding))
+
+
+def windows(x, size, stride=None):
+    """Every window of the images x, as (n, channels, rows, columns, height, width)."""
+    size = pair(size)
+    s, t = size if stride is None else pair(stride)
+    return np.lib.stride_tricks.sliding_window_view(x, size, (2, 3))[:, :, ::s, ::t]
+
+
+def bordered(x, padding, size):
+    return np.pad(x, ((0, 0), (0, 0), *borders(padding, size)))
+
+
+def conv2d(x, weights, bias=None, stride=1, padding=0):
+    size = weights.shape[2:]
+    y = np.einsum("ncijkl,fckl->nfij", windows(bordered(x, padding, size), size, stride), weights)
+    return y if bias is None else y + bias[:, None, None]
+
+
+def conv2d_weights(x, y, size, stride=1, padding=0):
+    return np.einsum("ncijkl,nfij->fckl", windows(bordered(x, padding, size), size, stride), y)
+
+
+def unfolded(parts, shape, stride):
+    """Zeros of `shape` with parts (n, channels, rows, columns, height, width) added where the windows are."""
+    x, (s, t) = np.zeros(shape), pair(stride)
+    rows, columns, height, width = parts.shape[2:]
+    for k in range(height):
+        for j in range(width):
+            x[:, :, k : k + s * rows : s, j : j + t * columns : t][:, :, :rows, :columns] += parts[..., k, j]
+    return x
+
+
+def conv2d_transpose(y, weights, image, stride=1, padding=0):
+    (top, bottom), (left, right) = borders(padding, weights.shape[2:])
+    shape = (len(y), weights.shape[1], image[0] + top + bottom, image[1] + left + right)
+    x = unfolded(np.einsum("nfij,fckl->ncijkl", y, weights), shape, stride)
+    return x[:, :, top : top + image[0], left : left + image[1]]
+
+
+def pick2d(x, winners, window, stride=None):
+    every = windows(x, window, stride)
+    return np.take_along_axis(every.reshape(*every.shape[:4], -1), winners[..., None].astype(int), -1)[..., 0]
+
+
+def added_at(positions, y, shape):
+    x = np.zeros(shape)
+    np.add.at(x.reshape(-1), positions, y)
+    return x
+
+
+def positions(shape):
+    return np.arange(int(np.prod(shape))).reshape(shape)
+
+
+def avg_unpool2d(y, shape, window, stride=None):
+    window = pair(window)
+    parts = np.broadcast_to((y / np.prod(window))[..., None, None], (*y.shape, *window))
+    return unfolded(parts, shape, window if stride is None else stride)
+
+
+def standardized(x, epsilon):
+    axes = (0, 2, 3)[: x.ndim - 1]
+    sigma = np.sqrt(np.var(x, axes, keepdims=True) + epsilon)
+    return (x - np.mean(x, axes, keepdims=True)) / sigma, sigma, axes
+
+
+def by_channel(p, x):
+    return p.reshape((-1, *(1,) * (x.ndim - 2)))
+
+
+def batch_norm(x, gamma, beta, epsilon=1e-5):
+    return standardized(x, epsilon)[0] * by_channel(gamma, x) + by_channel(beta, x)
+
+
+def batch_norm_to_x(g, x, gamma, epsilon):
+    x_hat, sigma, axes = standardized(x, epsilon)
+    centred = g - np.mean(g, axes, keepdims=True) - x_hat * np.mean(g * x_hat, axes, keepdims=True)
+    return by_channel(gamma, x) / sigma * centred
+
+
+def batch_norm_to_gamma(g, x, epsilon):
+    x_hat, _, axes = standardized(x, epsilon)
+    return np.sum(g * x_hat, axes)
+
+
+def logsumexp(x, axis=None, keepdims=False):
+    np.max(x, axis)  # refuses an axis of length 0, as minigrad does
+    with np.errstate(divide="ignore"):  # log 0 is -inf
+        return np.log(np.sum(np.exp(x), axis, keepdims=keepdims))
+
+
+def log_softmax(x, axis=-1):
+    return x - logsumexp(x, axis, keepdims=True)
+
+
+def cross_entropy(logits, labels):
+    return -np.mean(log_softmax(logits)[np.arange(len(labels)), labels])
+
+
+def dot(x, y):
+    if max(np.ndim(x), np.ndim(y)) > 2:
+        raise ValueError("minigrad's dot is for at most two axes")
+    return np.dot(x, y)
+
+
+NUMPY = {
+    "astype": lambda x, dtype: np.asarray(x, dtype),
+    "avg_pool2d": lambda x, window, stride=None: np.mean(windows(x, window, stride), (4, 5)),
+    "avg_unpool2d": avg_unpool2d,
+    "batch_norm": batch_norm,
+    "batch_norm_to_gamma": batch_norm_to_gamma,
+    "batch_norm_to_x": batch_norm_to_x,
+    "conv2d": conv2d,
+    "conv2d_transpose": conv2d_transpose,
+    "conv2d_weights": conv2d_weights,
+    "cross_entropy": cross_entropy,
+    "dot": dot,
+    "gate": lambda g, y: np.where(y > 0, g, 0.0),
+    "getitem": lambda x, index: x[index],
+    "join": lambda *arrays, axis=0: np.concatenate(arrays, axis),
+    "log_softmax": log_softmax,
+    "logsumexp": logsumexp,
+    "max_pool2d": lambda x, window, stride=None: np.max(windows(x, window, stride), (4, 5)),
+    "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis, keepdims=keepdims)),
+    "pick2d": pick2d,
+    "place2d": lambda y, winners, shape, window, stride=None: added_at(
+        pick2d(positions(shape), winners, window, stride), y, shape
+    ),
+    "relu": lambda x: np.where(x > 0, x, 0.0),
+    "scatter": lambda x, index, shape: added_at(positions(shape)[index], x, shape),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "stack": lambda arrays, axis=0: np.stack(arrays, axis),
+}
+
+
+def numpy_function(name):
+    return NUMPY.get(name) or getattr(np, name)
+
+
+# ------------------------------------------------------------------------------------------ PyTorch
+
+
+MOVES = ["broadcast_to", "concatenate", "expand_dims", "getitem", "join", "moveaxis", "pad", "pick2d", "ravel"]
+MOVES += ["reshape", "split", "squeeze", "stack", "swapaxes", "take", "take_along_axis", "transpose"]
+
+
+@functools.cache
+def torch_functions():
+    """The table of what is not PyTorch's function of the same name."""
+    import torch
+    from torch.nn import functional
+
+    def tensor(x):
+        if isinstance(x, np.ndarray) and x.dtype == bool:
+            return torch.as_tensor(x)
+        return torch.as_tensor(x, dtype=torch.float64)
+
+    def on_tensors(function):
+        return lambda *args: function(*(arg if arg is None else tensor(arg) for arg in args))
+
+    def moved(name):
+        """NumPy's function, applied to the positions of the elements; 0 is the position of the zeros of `pad`."""
+
+        def move(x, *args, **options):
+            several = isinstance(x, list)
+            if name == "join":
+                x, args, several = [x, *args], (), True
+            elif name == "getitem" and several:  # one of the parts of split
+                return x[args[0]]
+            arrays = [tensor(array) for array in (x if several else [x])]
+            ends = np.cumsum([1, *(array.numel() for array in arrays)])
+            at = [p + positions(array.shape) for p, array in zip(ends[:-1], arrays, strict=True)]
+            where = numpy_function("concatenate" if name == "join" else name)(
+                at if several else at[0], *args, **options
+            )
+            elements = torch.cat([tensor([0.0]), *(array.reshape(-1) for array in arrays)])
+            return (
+                [elements[torch.tensor(p.copy())] for p in where]
+                if isinstance(where, list)
+                else elements[torch.tensor(where.copy())]
+            )
+
+        return move
+
+    def added(positions, y, shape):
+        zeros = torch.zeros(int(np.prod(shape)), dtype=torch.float64)
+        return zeros.index_add(0, torch.tensor(positions.copy()).reshape(-1), tensor(y).reshape(-1)).reshape(shape)
+
+    def reduction(function):
+        """function(rows, axis) over any axes, moved to the end and made one."""
+
+        def reduced(x, axis=None, keepdims=False):
+            shape = tuple(x.shape)
+            axes = range(len(shape)) if axis is None else np.atleast_1d(np.array(axis, int)) % max(len(shape), 1)
+            kept = [i for i in range(len(shape)) if i not in axes]
+            rows = x.permute([*kept, *(i for i in range(len(shape)) if i in axes)])
+            rows = rows.reshape(
+                [*(shape[i] for i in kept), int(np.prod([n for i, n in enumerate(shape) if i in axes]))]
+            )
+            return function(rows, -1).reshape(
+                tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+            )
+
+        return reduced
+
+    def padded(x, padding, size):
+        (top, bottom), (left, right) = borders(padding, size)
+        return functional.pad(tensor(x), (left, right, top, bottom))
+
+    def conv2d(x, weights, bias=None, stride=1, padding=0):
+        x, weights = padded(x, padding, weights.shape[2:]), tensor(weights)
+        return functional.conv2d(x, weights, None if bias is None else tensor(bias), stride)
+
+    def conv2d_transpose(y, weights, image, stride=1, padding=0):
+        (top, bottom), (left, right) = borders(padding, weights.shape[2:])
+        x = functional.conv_transpose2d(tensor(y), tensor(weights), stride=stride)
+        missing = [n + sum(b) - m for n, b, m in zip(image, ((top, bottom), (left, right)), x.shape[2:], strict=True)]
+        x = functional.pad(x, (0, missing[1], 0, missing[0]))
+        return x[:, :, top : top + image[0], left : left + image[1]]
+
+    def conv2d_weights(x, y, size, stride=1, padding=0):
+        x, y = padded(x, padding, size).transpose(0, 1), tensor(y).transpose(0, 1)
+        w = functional.conv2d(x, y, dilation=stride)
+        return w[:, :, : size[0], : size[1]].transpose(0, 1)
+
+    def avg_unpool2d(y, shape, window, stride=None):
+        window = pair(window)
+        kernel = torch.full((shape[1], 1, *window), 1.0 / np.prod(window), dtype=torch.float64)
+        x = functional.conv_transpose2d(y, kernel, stride=window if stride is None else stride, groups=shape[1])
+        return functional.pad(x, (0, shape[3] - x.shape[3], 0, shape[2] - x.shape[2]))
+
+    def batch_norm(x, gamma, beta, epsilon=1e-5):
+        axes = (0, 2, 3)[: x.ndim - 1]
+        variance, mean = torch.var_mean(tensor(x), axes, correction=0, keepdim=True)
+        x_hat = (tensor(x) - mean) * torch.rsqrt(variance + epsilon)
+        return x_hat * by_channel(tensor(gamma), x) + by_channel(tensor(beta), x)
+
+    def pulled_back(g, x, gamma, epsilon, to):
+        x, gamma = tensor(x), tensor(gamma)
+        x, gamma = (p if p.requires_grad else p.clone().requires_grad_() for p in (x, gamma))
+        y = batch_norm(x, gamma, torch.zeros_like(gamma), epsilon)
+        return torch.autograd.grad(y, (x, gamma), tensor(g), create_graph=True)[to]
+
+    def pool(function):
+        return lambda x, window, stride=None: function(x, window, stride)
+
+    table = {name: on_tensors(getattr(torch, name)) for name in ("add", "subtract", "multiply", "divide", "where")}
+    table |= {name: on_tensors(getattr(torch, name)) for name in ("maximum", "minimum", "matmul")}
+    table |= {name: moved(name) for name in MOVES}
+    return table | {
+        "astype": lambda x, dtype: x.to(getattr(torch, np.dtype(dtype).name)),
+        "avg_pool2d": pool(functional.avg_pool2d),
+        "avg_unpool2d": avg_unpool2d,
+        "batch_norm": batch_norm,
+        "batch_norm_to_gamma": lambda g, x, epsilon: pulled_back(g, x, np.ones(x.shape[1]), epsilon, 1),
+        "batch_norm_to_x": lambda g, x, gamma, epsilon: pulled_back(g, x, gamma, epsilon, 0),
+        "clip": on_tensors(torch.clip),
+        "conv2d": conv2d,
+        "conv2d_transpose": conv2d_transpose,
+        "conv2d_weights": conv2d_weights,
+        "cross_entropy": lambda x, labels: functional.cross_entropy(x, torch.as_tensor(labels, dtype=torch.int64)),
+        "dot": on_tensors(lambda x, y: x * y if 0 in (x.ndim, y.ndim) else x @ y),
+        "gate": lambda g, y: torch.where(torch.as_tensor(y > 0), g, 0.0),
+        "log_softmax": lambda x, axis=-1: torch.log_softmax(x, int(axis)),
+        "logsumexp": reduction(torch.logsumexp),
+        "max": reduction(torch.amax),
+        "max_pool2d": pool(functional.max_pool2d),
+        "mean": reduction(torch.mean),
+        "min": reduction(torch.amin),
+        "norm": reduction(lambda x, axis: torch.sqrt(torch.sum(x * x, axis))),
+        "outer": on_tensors(lambda x, y: torch.outer(x.reshape(-1), y.reshape(-1))),
+        "place2d": lambda y, winners, shape, window, stride=None: added(
+            pick2d(positions(shape), winners, window, stride), y, shape
+        ),
+        "power": on_tensors(torch.pow),
+        "scatter": lambda x, index, shape: added(positions(shape)[index], x, shape),
+        "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+        "sum": reduction(torch.sum),
+        "var": reduction(lambda x, axis: torch.mean(torch.square(x - torch.mean(x, axis, True)), axis)),
+    }
+
+
+def torch_function(name):
+    import torch
+
+    return torch_functions().get(name) or getattr(torch, name)
