@@ -6,6 +6,7 @@ whatever only moves elements is done by NumPy to their positions, by which PyTor
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def added_at(positions, y, shape):
 
 
 def positions(shape):
-    return np.arange(int(np.prod(shape))).reshape(shape)
+    return np.arange(math.prod(shape)).reshape(shape)
 
 
 def avg_unpool2d(y, shape, window, stride=None):
@@ -198,16 +199,13 @@ def torch_functions():
                 at if several else at[0], *args, **options
             )
             elements = torch.cat([tensor([0.0]), *(array.reshape(-1) for array in arrays)])
-            return (
-                [elements[torch.tensor(p.copy())] for p in where]
-                if isinstance(where, list)
-                else elements[torch.tensor(where.copy())]
-            )
+            pick = lambda positions: elements[torch.tensor(positions.copy())]  # noqa: E731
+            return list(map(pick, where)) if isinstance(where, list) else pick(where)
 
         return move
 
     def added(positions, y, shape):
-        zeros = torch.zeros(int(np.prod(shape)), dtype=torch.float64)
+        zeros = torch.zeros(math.prod(shape), dtype=torch.float64)
         return zeros.index_add(0, torch.tensor(positions.copy()).reshape(-1), tensor(y).reshape(-1)).reshape(shape)
 
     def reduction(function):
@@ -216,14 +214,10 @@ def torch_functions():
         def reduced(x, axis=None, keepdims=False):
             shape = tuple(x.shape)
             axes = range(len(shape)) if axis is None else np.atleast_1d(np.array(axis, int)) % max(len(shape), 1)
-            kept = [i for i in range(len(shape)) if i not in axes]
-            rows = x.permute([*kept, *(i for i in range(len(shape)) if i in axes)])
-            rows = rows.reshape(
-                [*(shape[i] for i in kept), int(np.prod([n for i, n in enumerate(shape) if i in axes]))]
-            )
-            return function(rows, -1).reshape(
-                tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
-            )
+            kept, gone = ([i for i in range(len(shape)) if (i in axes) == reduced] for reduced in (False, True))
+            rows = x.permute(kept + gone).reshape([*(shape[i] for i in kept), math.prod(shape[i] for i in gone)])
+            y = function(rows, -1)
+            return y.reshape([1 if i in gone else n for i, n in enumerate(shape) if keepdims or i in kept])
 
         return reduced
 
@@ -263,7 +257,7 @@ def torch_functions():
         x, gamma = tensor(x), tensor(gamma)
         x, gamma = (p if p.requires_grad else p.clone().requires_grad_() for p in (x, gamma))
         y = batch_norm(x, gamma, torch.zeros_like(gamma), epsilon)
-        return torch.autograd.grad(y, (x, gamma), tensor(g), create_graph=True)[to]
+        return torch.autograd.grad((y * tensor(g)).sum(), (x, gamma), create_graph=True)[to]
 
     def pool(function):
         return lambda x, window, stride=None: function(x, window, stride)

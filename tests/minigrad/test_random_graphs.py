@@ -71,8 +71,8 @@ def against_torch(graph, point, gradient, product, gradient_at):
     slope = sum((g * torch.tensor(v)).sum() for g, v in zip(slopes, point.v.values(), strict=True))
     bends = torch.autograd.grad(slope, leaves, materialize_grads=True) if slope.requires_grad else None
     for i, name in enumerate(x):
-        yield f"the gradient by {name}", gradient[name], slopes[i].detach().numpy(), TOLERANCE
-        bend = bends[i].numpy() if bends else np.zeros(point.x[name].shape)
+        yield f"the gradient by {name}", gradient[name], slopes[i].numpy(force=True), TOLERANCE
+        bend = bends[i].numpy(force=True) if bends else np.zeros(point.x[name].shape)
         yield f"the Hessian-vector product by {name}", product[name], bend, TOLERANCE
 
 
