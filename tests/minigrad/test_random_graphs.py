@@ -98,7 +98,7 @@ BEST = "torch" if TORCH else "differences"
 
 @pytest.fixture(autouse=True, scope="module")
 def _torch_on_one_thread():
-    """It would wait for a second one longer than such small arrays take."""
+    """On such small arrays a second thread costs more than it helps."""
     if TORCH:
         import torch
 
@@ -164,7 +164,8 @@ def first_difference(graph, function, oracle):
             if np.shape(found) != np.shape(expected):
                 return f"{what} has shape {np.shape(found)}, not {np.shape(expected)}"
             if not error_of(found, expected) <= tolerance:
-                return f"{what} is\n{found}\nand not\n{expected}"
+                with np.printoptions(threshold=20, edgeitems=1):
+                    return f"{what} is\n{found}\nand not\n{expected}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
