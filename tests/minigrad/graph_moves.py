@@ -146,6 +146,9 @@ def take(b):
     axis = None if not shape or b.chance(0.3) else b.axis(len(shape))  # 0-d arrays: as for squeeze
     there = axis is not None and -len(shape) <= axis < len(shape)
     indices = places(b, shape[axis] if there else b.value(x).size if axis is None else 1, some_shape(b))
+    b.require(
+        not there or shape[axis] or not indices.size
+    )  # NumPy takes from an axis of length 0, if the result is empty
     if b.chance(0.05):
         indices = b.mask(indices.shape)
     return b.push("take", x, indices.tolist() if b.chance(0.1) else indices, *(() if axis is None else (axis,)))

@@ -255,9 +255,10 @@ def torch_functions():
 
     def pulled_back(g, x, gamma, epsilon, to):
         x, gamma = tensor(x), tensor(gamma)
-        x, gamma = (p if p.requires_grad else p.clone().requires_grad_() for p in (x, gamma))
+        # copies, for gamma and g may be functions of x
+        x, gamma = (p.clone() if p.requires_grad else p.clone().requires_grad_() for p in (x, gamma))
         y = batch_norm(x, gamma, torch.zeros_like(gamma), epsilon)
-        return torch.autograd.grad(y, (x, gamma), tensor(g), create_graph=True)[to]  # g may be a function of x
+        return torch.autograd.grad(y, (x, gamma), tensor(g), create_graph=True)[to]
 
     def pool(function):
         return lambda x, window, stride=None: function(x, window, stride)
