@@ -30,7 +30,7 @@ def minigrad_function(name):
     return getattr(mg, name, None) or mg.primitives[name]
 
 
-graph_of = functools.cache(random_graph)
+graph_of = functools.lru_cache(GRAPHS)(random_graph)
 
 
 class Point:
