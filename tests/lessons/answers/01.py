@@ -11,6 +11,9 @@ h = 1e-5
 h = 1e-8
 
 # %% 1 · not quite · That is rounding
+h = 5.8e-8
+
+# %% 1 · not quite · That is rounding
 h = np.cbrt(3 * 1.1e-16 / 100.0**3)
 
 # %% 1 · not quite · h should be one finite number, it is nan.
