@@ -2,13 +2,15 @@
 
 import time
 import tracemalloc
+from functools import partial
 
 import numpy as np
 
-from l2l import plots
+from l2l import evaluate, plots
+from l2l.errors import DivergenceError
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
-from l2l.reproduce.workshop import Learned, Outcome, markdown, race, rounded, spread
+from l2l.reproduce.workshop import Outcome, markdown, rounded, spread
 from l2l.train import meta_gradient
 from minigrad import threads
 
@@ -16,52 +18,100 @@ MODES = {"first-order": False, "exact": True}
 
 
 def run(settings, workshop):
-    rows, claims, angles, results = [], [], {}, {}
-    for kind, changes in settings["kinds"].items():
-        if changes is None:  # a quick run does without
+    """For each problem and mode: tune the meta learning rate and the clip on validation tasks, then train with the best
+    pair and other seeds, and test."""
+    rows, tried, claims, angles, results = [], [], [], {}, {}
+    seeds = settings["seeds"]
+    for kind, given in settings["kinds"].items():
+        if given is None:  # a quick run does without
             continue
-        recipe = workshop.recipe(kind)
-        recipe["training"] |= changes["training"]
-        test, problem = changes["test"], workshop.problem(recipe["problem"])
-        sums, snapshots = {mode: [] for mode in MODES}, []
-        for seed in range(settings["seeds"]["count"]):
-            for mode, exact in MODES.items():
-                watch = _keep(snapshots) if not seed and not exact else None
-                what = f"{kind}, {mode}, seed {seed}"
-                options = {"seed": seed, "second_derivatives": exact}
-                training = workshop.train(recipe, changes["meta_learning_rate"], what, watch, **options)
-                learned = Learned(make_optimizer("lstm", **recipe["lstm"]), training.phi, {})
-                curves = race(learned, problem, test)["curves"]
-                sums[mode].append(curves.sum(axis=1).mean() / test["divide_by"])
-        optimizer, length = make_optimizer("lstm", **recipe["lstm"]), recipe["training"]["unroll_length"]
-        cosines = {
-            step: _cosines(problem, optimizer, phi, recipe["training"]["steps"], length) for step, phi in snapshots
+        entry = partial(_entry, workshop, kind, given)
+        rates, clips = given["grid"]["meta_learning_rate"], given["grid"]["clip"]
+        grid = [{"meta_learning_rate": rate, "clip": clip} for rate in rates for clip in clips]
+        tuning = {
+            mode: [[_loss(entry(mode, cell, seed, "validation"), given) for seed in seeds["tuning"]] for cell in grid]
+            for mode in MODES
         }
-        angles[kind] = {step: np.degrees(np.arccos(np.minimum(1.0, c))) for step, c in cosines.items()}
-        prices = _prices(problem, optimizer, snapshots[-1][1], length)
+        tuned = {mode: grid[np.argmin(np.mean(tuning[mode], axis=1))] for mode in MODES}
+        found = {mode: [entry(mode, tuned[mode], seed, "test") for seed in seeds["reported"]] for mode in MODES}
+        sums = {mode: [_loss(made, given) for made in found[mode]] for mode in MODES}
+        clipped = {mode: [made["clipped"] for made in found[mode]] for mode in MODES}
+        seen = entry("first-order", tuned["first-order"], seeds["reported"][0], "along")
+        cosines, prices = seen["cosine"], seen["price"]
+        angles[kind] = {int(step): np.degrees(np.arccos(np.minimum(1.0, c))) for step, c in cosines.items()}
         better = np.array(sums["first-order"]) - np.array(sums["exact"])
-        for mode in MODES:
-            price = prices[mode]
-            rows.append([kind, mode, spread(sums[mode]), f"{price['ms']:.0f}", f"{price['megabytes']:.0f}"])
+        text = f"{spread(better)}, in {(better > 0).sum()} of {len(better)} seeds"
+        for mode, last in zip(MODES, ("", text), strict=True):
+            measured = [f"{np.mean(clipped[mode]):.0%}", spread(sums[mode])]
+            price = [f"{prices[mode][unit]:.0f}" for unit in ("ms", "megabytes")]
+            rows.append([kind, mode, *map(_told, tuned[mode].values()), *measured, *price, last])
+        for k, cell in enumerate(grid):
+            means = [f"{np.mean(tuning[mode][k]):.3g}" for mode in MODES]
+            tried.append([kind, *map(_told, cell.values()), *means])
         claims += _claims(kind, angles[kind])
         results[kind] = {
+            "tuned": tuned,
+            "tuning": [{**cell, **{mode: rounded(tuning[mode][k]) for mode in MODES}} for k, cell in enumerate(grid)],
             "summed loss": rounded(sums),
-            "exact is better by": f"{spread(better)}, in {(better > 0).sum()} of {len(better)} seeds",
-            "cosine": {str(step): rounded(c) for step, c in cosines.items()},
-            "price": rounded(prices),
+            "exact is better by": text,
+            "share of meta-steps clipped": rounded(clipped),
+            "cosine": cosines,
+            "price": prices,
         }
-        rows[-1].append(results[kind]["exact is better by"])
-        rows[-2].append("")
     plots.angles(workshop.out / "figure.png", angles, "How far the first-order meta-gradient points from the exact one")
     header = [
         "problem",
         "meta-gradient",
+        "meta learning rate",
+        "clip",
+        "meta-steps clipped",
         "summed loss of what it trains, ± over seeds",
         "ms",
         "MB",
         "exact is better by",
     ]
-    return Outcome(markdown(header, rows), claims, results)
+    others = ", ".join(map(str, seeds["tuning"]))
+    how = f"Both were chosen for the mean summed loss on validation tasks, of trainings with other seeds ({others}):"
+    tuning = markdown(["problem", "meta learning rate", "clip", *MODES], tried)
+    return Outcome(f"{markdown(header, rows)}\n{how}\n\n{tuning}", claims, results)
+
+
+def _entry(workshop, kind, given, mode, cell, seed, split):
+    """What a training came to, kept while the experiment is not over: the losses of the optimizer that it made on tasks
+    of the split. For the split "along" there are none, but the angles along the training, and the prices."""
+    recipe, test = workshop.recipe(kind, **given["problem"]), given["test"]
+    recipe["training"] |= {**given["training"], "clip": cell["clip"]}
+    rate = cell["meta_learning_rate"]
+    what = f"{kind}, {mode}, rate {rate:g}, clip {_told(cell['clip'])}, {split}, seed {seed}"
+    problem, optimizer = workshop.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
+
+    def train(watch=None):
+        return workshop.train(recipe, rate, what, watch, seed=seed, second_derivatives=MODES[mode])
+
+    def race():
+        try:
+            training = train()
+        except DivergenceError:  # a pair that nothing can be trained with
+            return {"curves": np.full((1, 1), np.inf), "clipped": np.nan}
+        curves = evaluate.run(optimizer, training.phi, problem, split, test["seed"], test["runs"], test["steps"])
+        clipped = sum(record["clipped"] for record in training.history) / training.meta_steps
+        return {"curves": curves, "clipped": clipped}
+
+    def along():
+        snapshots, steps, length = [], recipe["training"]["steps"], recipe["training"]["unroll_length"]
+        training = train(_keep(snapshots))
+        cosines = {str(step): rounded(_cosines(problem, optimizer, phi, steps, length)) for step, phi in snapshots}
+        price = rounded(_prices(problem, optimizer, training.latest, length))
+        return {"curves": np.zeros((0, 0)), "cosine": cosines, "price": price}
+
+    about = {"recipe": recipe, "rate": rate, "test": test}
+    return workshop.kept(what, about, along if split == "along" else race)
+
+
+def _loss(entry, given):
+    """The summed loss, in the problem's unit; infinite where a run diverged."""
+    loss = entry["curves"].sum(axis=1).mean() / given["test"]["divide_by"]
+    return loss if np.isfinite(loss) else np.inf
 
 
 def _claims(kind, by_step):
@@ -73,11 +123,15 @@ def _claims(kind, by_step):
     ]
 
 
+def _told(value):
+    return "none" if value is None else f"{value:g}"
+
+
 def _keep(snapshots):
-    """A look at a training that takes φ along whenever there was a validation, as pairs (meta-steps, φ)."""
+    """A look at a training that takes φ along ten times on the way, as pairs (meta-steps, φ)."""
 
     def watch(training):
-        if not training.history or "validation" in training.history[-1]:
+        if len(training.history) % max(1, training.settings.episodes // 10) == 0:
             snapshots.append((training.meta_steps, training.latest))
 
     return watch

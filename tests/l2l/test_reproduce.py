@@ -10,8 +10,17 @@ import pytest
 
 import l2l
 from l2l.__main__ import main
-from l2l.errors import L2LError
-from l2l.reproduce import EXPERIMENTS, cifar, curves, proposed_updates, reproduce, settings, workshop
+from l2l.errors import DivergenceError, L2LError
+from l2l.reproduce import (
+    EXPERIMENTS,
+    cifar,
+    curves,
+    proposed_updates,
+    reproduce,
+    second_derivatives,
+    settings,
+    workshop,
+)
 from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
 
 TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
@@ -56,6 +65,7 @@ def tiny(monkeypatch):
         for kind in groups.get("kinds", {}).values():
             kind["training"] = {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1}
             kind["test"] |= {"runs": 1, "steps": 4}
+            kind["grid"] = {"meta_learning_rate": [0.01], "clip": [1e-9, None]}
         return groups
 
     monkeypatch.setattr(settings, "load", load)
@@ -193,6 +203,57 @@ def test_minutes_of_an_interrupted_experiment_are_those_of_all_its_parts(tiny, t
     reproduce("quadratic", out)
     assert json.loads((out / "results.json").read_text())["minutes"] == 2.0
     assert list(out.glob("elapsed*")) == []
+
+
+def test_each_meta_gradient_is_told_of_at_its_own_best_settings_with_other_seeds(tiny, tmp_path, monkeypatch):
+    calls = []
+
+    def entry(shop, kind, given, mode, cell, seed, split):
+        calls.append((mode, cell["clip"], seed, split))
+        if split == "along":
+            return {"cosine": {"0": [1.0]}, "price": dict.fromkeys(second_derivatives.MODES, {"ms": 1, "megabytes": 1})}
+        best = (mode == "exact") == (cell["clip"] is None)
+        return {"curves": np.array([[1.0 if best else np.nan]]), "clipped": 0.5}
+
+    monkeypatch.setattr(second_derivatives, "_entry", entry)
+    outcome, _ = reproduce("second-derivatives", tmp_path)
+    assert outcome.results["mnist"]["tuned"]["exact"] == {"meta_learning_rate": 0.01, "clip": None}
+    assert {(mode, clip) for mode, clip, _, split in calls if split == "test"} == {
+        ("exact", None),
+        ("first-order", 1e-9),
+    }
+    seeds = {split: {seed for _, _, seed, which in calls if which == split} for split in ("validation", "test")}
+    assert (len(seeds["validation"]), len(seeds["test"])) == (2, 5)
+    assert not seeds["validation"] & seeds["test"]
+
+
+def small_training(tmp_path, clip, split):
+    """An entry of the experiment second-derivatives, on quadratics."""
+    given = settings.load("second-derivatives")["kinds"]["quadratic"]
+    cell = {"meta_learning_rate": 0.01, "clip": clip}
+    shop = Workshop("second-derivatives", tmp_path)
+    return second_derivatives._entry(shop, "quadratic", given, "exact", cell, 1, split)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_tuned_or_told_of_is_measured_on_tasks_of_that_split(tiny, tmp_path, monkeypatch, split):
+    drawn, run = [], second_derivatives.evaluate.run
+    monkeypatch.setattr(second_derivatives.evaluate, "run", lambda *a: drawn.append(a[3]) or run(*a))
+    small_training(tmp_path, None, split)
+    assert drawn == [split]
+
+
+@pytest.mark.parametrize(("clip", "share"), [(1e-9, 1.0), (None, 0.0)])
+def test_share_of_meta_steps_that_were_clipped_is_told(tiny, tmp_path, clip, share):
+    assert small_training(tmp_path, clip, "test")["clipped"] == share
+
+
+def test_settings_with_which_a_training_diverges_are_the_worst(tiny, tmp_path, monkeypatch):
+    def diverge(*arguments, **options):
+        raise DivergenceError("lost")
+
+    monkeypatch.setattr(Workshop, "train", diverge)
+    assert second_derivatives._loss(small_training(tmp_path, None, "validation"), {"test": {"divide_by": 1}}) == np.inf
 
 
 def test_results_are_not_replaced_unasked(tiny, tmp_path):
