@@ -506,7 +506,7 @@ show(
 # %% [markdown]
 # On quadratics the exact meta-gradient is better in {{wins["quadratic"]}} of {{len(fresh)}} seeds. Its median is {{1 - np.median(sums["quadratic"]["exact"]) / np.median(sums["quadratic"]["first-order"]):.0%}} lower, and its
 # seeds differ less (standard deviation {{np.std(sums["quadratic"]["exact"], ddof=1):.2f}} against {{np.std(sums["quadratic"]["first-order"], ddof=1):.1f}}). On MNIST it is better in
-# {{wins["mnist"]}} of {{len(fresh)}}. One seed of first order learned nothing and stayed at $\ln 10$ in every step, which spoils its mean; the exact one's median is {{np.median(sums["mnist"]["exact"]) / np.median(sums["mnist"]["first-order"]) - 1:.0%}} higher. Five
+# {{wins["mnist"]}} of {{len(fresh)}}. One seed of first order learned nothing and stayed at $\ln 10$ in every step, of which the two seeds of the grid had given no sign; the exact one's median is {{np.median(sums["mnist"]["exact"]) / np.median(sums["mnist"]["first-order"]) - 1:.0%}} higher. Five
 # seeds with this spread cannot tell the two apart.
 #
 # But look at the settings that they chose. On MNIST the two went to opposite ends of the grid:
@@ -523,7 +523,7 @@ for cell in measured["mnist"]["tuning"]:
 # At the smallest rate exact is as good as first order, at the two larger ones it is worse in every row. A race at one of those rates would have
 # said that the right gradient loses. (The smallest and the largest rate are the ends of the grid: further out might be better still.)
 #
-# ## Why the right gradient wants small steps
+# ## How far a slope holds
 #
 # A gradient is a promise: walk a length $h$ against me, and the loss falls by $h$ times my length. Lesson 1 asked which $h$ shows a slope best. Now
 # ask how far a slope *holds*. Adam at rate `0.01` moves each weight by about `0.01`, so a meta-step may be
@@ -569,7 +569,7 @@ figure, panels = figures.line_panels(
         name: {f"task {i}": (walks, exact, {"marker": "o", "markersize": 4}) for i, (exact, _) in enumerate(found)}
         for name, found in kept.items()
     },
-    "On MNIST the exact slope breaks long before a meta-step is done",
+    "On three tasks of MNIST the exact slope breaks long before a meta-step is done",
     x="length h of the walk along the exact meta-gradient",
     y="share of the promise that is kept",
     log="x",
@@ -603,10 +603,10 @@ for name, found in kept.items():
 #
 # 1. First order treats each update as if no later step would react to it, and before training that is exact, because a rule that does nothing
 #    does not react.
-# 2. As the rule learns, the two meta-gradients part, to about {{np.mean(late):.0f}}° on average, and that is a bias and no noise, though the lost
+# 2. As the rule learns, the two meta-gradients part, to about {{np.mean(late):.0f}}° on average, and that is a bias, not noise, though the lost
 #    term costs only one Hessian-vector product in each step.
 # 3. With rate and clip tuned for each, putting it back made better rules on quadratics, in {{wins["quadratic"]}} of {{len(fresh)}} seeds; on MNIST the two could not be told apart,
-#    and there the exact one needed a smaller rate, as its slope holds only for short steps.
+#    and there the exact one needed a smaller rate, which fits a slope that holds only for short steps.
 #
 # ## References
 #
