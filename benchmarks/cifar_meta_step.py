@@ -12,9 +12,9 @@ import l2l
 import minigrad as mg
 from benchmarks import harness
 from benchmarks.meta_problems import Workload
-from l2l.data import Images
 from l2l.optimizers import LSTM, Adam, Groups, fitted
 from l2l.problems import CIFAR, Task, draw_task
+from l2l.problems.data import Images
 from minigrad import threads, tree
 
 STEPS, BATCH = 20, 128

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import harness, meta_problems
 from l2l.optimizers import Adam
-from l2l.unroll import unroll
+from l2l.unrolling import unroll
 from minigrad import threads, tree, value_and_grad
 
 WORKLOADS = {

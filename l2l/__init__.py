@@ -3,14 +3,14 @@
 import sys
 
 try:
-    from l2l import doctor
-    from l2l.checkpoint import load, save
-    from l2l.evaluate import compare
-    from l2l.minimize import minimize
+    from l2l.diagnosis.doctor import diagnose
+    from l2l.evaluation import compare
+    from l2l.meta_training.loop import train
+    from l2l.minimization import minimize
     from l2l.optimizers import Groups, make_optimizer
     from l2l.problems import make_problem
-    from l2l.train import train
-    from l2l.unroll import unroll
+    from l2l.storage.checkpoint import load, save
+    from l2l.unrolling import unroll
 except KeyboardInterrupt:
     # `python -m l2l` loads libraries for a second or two before its main can meet a Ctrl-C. Of another program that
     # imports l2l, this is none of our business.
@@ -21,7 +21,7 @@ except KeyboardInterrupt:
 __all__ = [
     "Groups",
     "compare",
-    "doctor",
+    "diagnose",
     "load",
     "make_optimizer",
     "make_problem",

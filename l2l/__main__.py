@@ -18,14 +18,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from l2l import checkpoint, doctor, files, plots, report, session
+from l2l import files, plots
+from l2l.cli import report
+from l2l.cli.stderr import Remarks
+from l2l.diagnosis import doctor
 from l2l.errors import L2LError
-from l2l.evaluate import compare, summary
+from l2l.evaluation import compare, summary
+from l2l.experiments import EXPERIMENTS, reproduce
 from l2l.optimizers import OPTIMIZERS, fitted, make_optimizer
-from l2l.options import MOST, MOST_SEED, build, name_in, parse, settings_of
 from l2l.problems import PROBLEMS, draw_task, make_problem
-from l2l.remarks import Remarks
-from l2l.reproduce import EXPERIMENTS, reproduce
+from l2l.registry import MOST, MOST_SEED, build, name_in, parse, settings_of
+from l2l.storage import checkpoint, runs
 
 EXIT_CODES = (
     "exits with 0 when done; 2 for options, files or settings that cannot work, which shows before the work begins; "
@@ -94,8 +97,8 @@ def _demo(options):
     problem, optimizer = make_problem("mnist"), make_optimizer("lstm", preset="paper")
     out = Path(options.out)
     table, figure = out / "results.json", out / "curves.png"
-    with files.alone_in(out, [*session.FILES, table.name, figure.name]) as check:
-        files.claim([*_files_in(out), table, figure], options.overwrite)
+    with files.lock(out, [*runs.FILES, table.name, figure.name]) as check:
+        files.ensure_writable([*_files_in(out), table, figure], options.overwrite)
         print(f"data: {problem.data}")
         start = time.perf_counter()
         training = _train_and_save(problem, optimizer, options, check, episodes=options.episodes, steps=options.steps)
@@ -106,16 +109,14 @@ def _demo(options):
         check()
         _write_results(table, problem, results, options)
         plots.curves(figure, results, report.finding(results))
-        print(
-            f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {', '.join(session.FILES)}"
-        )
+        print(f"{time.perf_counter() - start:.0f} s; in {out}/: {figure.name}, {table.name}, {', '.join(runs.FILES)}")
 
 
 def _train(options):
     if options.resume:
         if options.problem:
             raise L2LError("--resume goes on with the settings in DIR: leave the problem and all other options away")
-        _say_what_came_out(session.go_on(options.resume), options.resume)
+        _say_what_came_out(runs.resume_training(options.resume), options.resume)
         return
     if not options.problem:
         raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, or --resume DIR to go on with")
@@ -124,8 +125,8 @@ def _train(options):
     problem = _problem_of(options)
     optimizer = _optimizer_of(options.optimizer)
     fitted(optimizer, draw_task(problem, "train", options.seed, 1))  # refuses groups that are not the parts of θ
-    with files.alone_in(options.out, session.FILES) as check:
-        files.claim(_files_in(options.out), options.overwrite)
+    with files.lock(options.out, runs.FILES) as check:
+        files.ensure_writable(_files_in(options.out), options.overwrite)
         print(f"data: {problem.data}")
         training = _train_and_save(
             problem,
@@ -152,7 +153,7 @@ def _compare(options):
     targets = [Path(path) for path in (options.json, options.plot) if path]
     if options.json and options.plot and os.path.realpath(options.json) == os.path.realpath(options.plot):
         raise L2LError(f"--json and --plot both name {options.json}: give each a file of its own")
-    files.claim(targets, options.overwrite)
+    files.ensure_writable(targets, options.overwrite)
     print(f"data: {problem.data}")
     results = _race(problem, entries, options)
     if options.json:
@@ -176,7 +177,7 @@ def _doctor(options):
 
 
 def _inspect(options):
-    if Path(options.file).name == session.CHECKPOINT:
+    if Path(options.file).name == runs.CHECKPOINT:
         _, _, training, notes = checkpoint.load_training(options.file)
         _show(report.progress(options.file, training, notes))
         return
@@ -195,14 +196,14 @@ def _list(registry):
 
 
 def _files_in(folder):
-    return [Path(folder) / name for name in session.FILES]
+    return [Path(folder) / name for name in runs.FILES]
 
 
 def _train_and_save(problem, optimizer, options, check, **settings):
     name = name_in(PROBLEMS, problem)
     notes = {"problem": {"name": name, **settings_of(PROBLEMS, problem)}, "data": problem.data}
     notes |= {"command": options.command, "seed": options.seed, "training": settings}
-    return session.train_and_save(problem, optimizer, options.out, notes, check=check, seed=options.seed, **settings)
+    return runs.train_and_save(problem, optimizer, options.out, notes, check=check, seed=options.seed, **settings)
 
 
 def _say_what_came_out(training, folder):

@@ -74,7 +74,7 @@ def _plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def claim(paths, overwrite=False):
+def ensure_writable(paths, overwrite=False):
     """Make sure, before long work begins, that these files can be written and that none of them would be lost.
 
     Raises L2LError where one exists and overwrite is False, or where its folder cannot be written.
@@ -104,18 +104,18 @@ def _named(path):
 
 
 @contextlib.contextmanager
-def alone_in(folder, names):
+def lock(folder, names):
     """Keep the folder to this process, until the end of the context or of the process, however that ends.
 
     names: of the files that it writes there. What a process that was killed left of their making is removed. Gives a
     function to call before each writing: it raises WriteError where the folder is no longer the one it was.
     Raises L2LError where another process has the folder, or where it cannot be written.
     """
-    folder, lock = Path(folder), FileLock(Path(folder) / ".lock")
+    folder, file_lock = Path(folder), FileLock(Path(folder) / ".lock")
     try:
         _make(folder)
-        lock.acquire(blocking=False)
-        locked = os.stat(lock.lock_file)
+        file_lock.acquire(blocking=False)
+        locked = os.stat(file_lock.lock_file)
         for stale in [path for name in names for path in folder.glob(f".{name}.*{TEMPORARY}")]:
             stale.unlink()
     except Timeout:
@@ -125,7 +125,7 @@ def alone_in(folder, names):
 
     def check():
         try:
-            same = os.path.samestat(os.stat(lock.lock_file), locked)
+            same = os.path.samestat(os.stat(file_lock.lock_file), locked)
         except OSError:
             same = False
         if not same:
@@ -134,7 +134,7 @@ def alone_in(folder, names):
     try:
         yield check
     finally:
-        lock.release()
+        file_lock.release()
 
 
 def exists(path):

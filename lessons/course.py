@@ -143,7 +143,7 @@ def _assignment(dotted):
 
 
 def show(figure, alt):
-    """Show a figure of `l2l.plots` or `l2l.figures`, with alt: what it shows, in words, for who cannot see it.
+    """Show a figure of `l2l.plots` or `lessons.figures`, with alt: what it shows, in words, for who cannot see it.
 
     The words are the image's alternative text where the page supports that, and stand folded under it for the others.
     """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from l2l.data import CIFAR_FILES, CIFAR_FOLDER
 from l2l.optimizers import OPTIMIZERS
+from l2l.problems.data import CIFAR_FILES, CIFAR_FOLDER
 
 # The same examples in every run: a test that fails now and then helps nobody.
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=60, database=None)

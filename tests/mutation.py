@@ -38,7 +38,7 @@ def tests_of(file):
 
 
 OPS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "minigrad/ops").glob("*.py"))
-TESTS = {file: tests_of(file) for file in ("minigrad/core.py", *OPS, "l2l/unroll.py")}
+TESTS = {file: tests_of(file) for file in ("minigrad/core.py", *OPS, "l2l/unrolling.py")}
 
 
 def _table(names):

@@ -10,7 +10,7 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l.reproduce.workshop import best_of
+from l2l.experiments.runner import best_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_results_are_those_of_the_experiments():
 @pytest.mark.parametrize("name", ["mnist", "quadratic"])
 def test_optimizer_of_the_package_is_the_experiments(name):
     there = (ROOT / "results" / name / "optimizer.npz").read_bytes()
-    assert (l2l.checkpoint.TRAINED / f"{name}.npz").read_bytes() == there
+    assert (l2l.storage.checkpoint.TRAINED / f"{name}.npz").read_bytes() == there
     assert len(there) < 100_000
 
 

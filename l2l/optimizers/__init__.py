@@ -21,7 +21,7 @@ from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.groups import Groups, fitted, rules
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
-from l2l.options import build
+from l2l.registry import build
 
 OPTIMIZERS = {
     "sgd": SGD,

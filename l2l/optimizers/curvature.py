@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l import options
+from l2l import registry
 from l2l.optimizers.constants import log, positive
 
 
@@ -53,8 +53,8 @@ class Newton:
     uses_curvature = True
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate, damping=self.damping)
-        options.whole(most=10_000, iterations=self.iterations)
+        registry.positive(learning_rate=self.learning_rate, damping=self.damping)
+        registry.whole(most=10_000, iterations=self.iterations)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_damping": log(self.damping)}

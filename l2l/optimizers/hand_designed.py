@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l import options
+from l2l import registry
 from l2l.optimizers.constants import fraction, log, logit, positive
 
 
@@ -17,7 +17,7 @@ class SGD:
     learning_rate: float = 0.01
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate)
+        registry.positive(learning_rate=self.learning_rate)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate)}
@@ -40,8 +40,8 @@ class Momentum:
     momentum: float = 0.9
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate)
-        options.fraction(momentum=self.momentum)
+        registry.positive(learning_rate=self.learning_rate)
+        registry.fraction(momentum=self.momentum)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "logit_momentum": logit(self.momentum)}
@@ -86,10 +86,10 @@ class Rprop:
     step_max: float = 50.0
 
     def __post_init__(self):
-        options.positive(
+        registry.positive(
             learning_rate=self.learning_rate, eta_plus=self.eta_plus, step_min=self.step_min, step_max=self.step_max
         )
-        options.fraction(eta_minus=self.eta_minus)
+        registry.fraction(eta_minus=self.eta_minus)
 
     def init(self, rng=None):
         return {
@@ -132,7 +132,7 @@ class Adagrad:
     epsilon: float = 1e-10
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_epsilon": log(self.epsilon)}
@@ -158,8 +158,8 @@ class RMSprop:
     epsilon: float = 1e-8
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        options.fraction(decay=self.decay)
+        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        registry.fraction(decay=self.decay)
 
     def init(self, rng=None):
         return {
@@ -192,8 +192,8 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self):
-        options.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        options.fraction(beta1=self.beta1, beta2=self.beta2)
+        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        registry.fraction(beta1=self.beta1, beta2=self.beta2)
 
     def init(self, rng=None):
         return {

@@ -8,12 +8,12 @@ To add one, write the class and name it here.
 import numpy as np
 
 from l2l.errors import L2LError
-from l2l.options import MOST_SEED, build, whole
 from l2l.problems.convnet import CIFAR, CIFAR2, CIFAR5, MNISTConv
 from l2l.problems.ensemble import Ensemble
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
+from l2l.registry import MOST_SEED, build, whole
 
 PROBLEMS = {
     "simple": Simple,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l import data
 from l2l.errors import L2LError
-from l2l.options import whole
+from l2l.problems import data
 from l2l.problems.task import ModelLoss, Task
+from l2l.registry import whole
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
 MOST_WEIGHTS = 10**7

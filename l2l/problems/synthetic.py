@@ -6,8 +6,8 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.options import whole
 from l2l.problems.task import ModelLoss, Task
+from l2l.registry import whole
 
 MOST_NUMBERS = 10**7
 

@@ -15,8 +15,8 @@ from course import check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures
 from l2l.optimizers import SGD
+from lessons import figures
 
 # %% [markdown]
 # ## Gradient descent

@@ -14,9 +14,10 @@ import numpy as np
 from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
-from l2l import figures, plots, unroll
+from l2l import plots, unroll
 from l2l.optimizers import NAG, SGD, Momentum
 from l2l.problems import Task
+from lessons import figures
 
 # %% [markdown]
 # ## The ravine

@@ -17,9 +17,10 @@ import numpy as np
 from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
-from l2l import evaluate, figures, plots
+from l2l import evaluation, plots
 from l2l.optimizers import SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.problems import Task
+from lessons import figures
 
 # %% [markdown]
 # ## One bowl, three scales
@@ -356,9 +357,9 @@ bowls = {"along the coordinates": Bowl(), "rotated": Bowl(rotated=True), "miniba
 
 
 def last_loss(rule, problem):
-    tuned, on_edge = evaluate.tune(rule, problem, seed=0, repeats=5, steps=100, objective="final")
+    tuned, on_edge = evaluation.tune(rule, problem, seed=0, repeats=5, steps=100, objective="final")
     assert not on_edge
-    return evaluate.run(tuned, tuned.init(), problem, "test", seed=0, repeats=20, steps=100)[:, -10:].mean(axis=1)
+    return evaluation.run(tuned, tuned.init(), problem, "test", seed=0, repeats=20, steps=100)[:, -10:].mean(axis=1)
 
 
 losses = {(v, b): last_loss(rule, problem) for v, rule in variants.items() for b, problem in bowls.items()}

@@ -15,9 +15,10 @@ import numpy as np
 from course import check, recall, show, show_source, verdicts
 
 import minigrad as mg
-from l2l import evaluate, figures, plots
+from l2l import evaluation, plots
 from l2l.optimizers import SGD, Adam, Momentum, RMSprop
 from l2l.problems import MNIST, Quadratic, Task, draw_task
+from lessons import figures
 
 # %% [markdown]
 # ## The rules of a race
@@ -33,7 +34,7 @@ from l2l.problems import MNIST, Quadratic, Task, draw_task
 # while the best lies on the edge. `compare` tunes whoever comes without weights φ, and then runs them all.
 
 # %%
-show_source(evaluate.run, evaluate.tune, evaluate.compare)
+show_source(evaluation.run, evaluation.tune, evaluation.compare)
 
 # %% [markdown]
 # ## Three problems
@@ -89,7 +90,7 @@ rates = 10.0 ** (np.arange(-8, 4) / 3)
 def scores(rule, problem, repeats):
     """The mean loss per step, one row for each learning rate and one column for each validation task."""
     candidates = [replace(rule, learning_rate=float(rate)) for rate in rates]
-    curves = [evaluate.run(c, c.init(), problem, "validation", 0, repeats, 100) for c in candidates]
+    curves = [evaluation.run(c, c.init(), problem, "validation", 0, repeats, 100) for c in candidates]
     means = np.array([c.mean(axis=1) for c in curves])
     return np.nan_to_num(means, nan=1e99, posinf=1e99)  # diverged: far above the picture
 
@@ -132,7 +133,7 @@ def refined(rule, problem, tasks):
         return replace(rule, learning_rate=float(rule.learning_rate * 10 ** (k / 12)))
 
     def score(k):
-        mean = evaluate.run(near(k), near(k).init(), problem, "validation", 0, tasks, 100).mean()
+        mean = evaluation.run(near(k), near(k).init(), problem, "validation", 0, tasks, 100).mean()
         return mean if np.isfinite(mean) else np.inf
 
     scores = {k: score(k) for k in (-1, 0, 1)}
@@ -150,7 +151,7 @@ def tuned(rule, p):
 
 raced = {p: {name: tuned(name, p) for name in rules} for p in problems}
 more = {
-    p: evaluate.compare(problems[p], {name: (rule, rule.init()) for name, rule in by_name.items()}, repeats=longer[p])
+    p: evaluation.compare(problems[p], {name: (rule, rule.init()) for name, rule in by_name.items()}, repeats=longer[p])
     for p, by_name in raced.items()
 }
 found = {
@@ -335,8 +336,8 @@ def of_length(steps):
     """The race on the quadratics with another number of steps: tuned again, on the coarse grid, from the old rates on."""
     problem, again = problems["quadratics"], {}
     for name, rule in raced["quadratics"].items():
-        again[name], _ = evaluate.tune(rule, problem, 0, 5, steps, around=rule.learning_rate)
-    return evaluate.compare(problem, {name: (rule, rule.init()) for name, rule in again.items()}, steps=steps)
+        again[name], _ = evaluation.tune(rule, problem, 0, 5, steps, around=rule.learning_rate)
+    return evaluation.compare(problem, {name: (rule, rule.init()) for name, rule in again.items()}, steps=steps)
 
 
 settings = {
@@ -344,7 +345,7 @@ settings = {
     "quadratics,\n100 steps": found["quadratics"],
     "quadratics,\n300 steps": of_length(300),
     "digits,\ntuned": found["digits"],
-    "digits,\nnot tuned": evaluate.compare(
+    "digits,\nnot tuned": evaluation.compare(
         problems["digits"], {name: (rule, rule.init()) for name, rule in rules.items()}, repeats=races["digits"]
     ),
 }
@@ -391,9 +392,9 @@ show(
 # the round bowls when the last losses decide:
 
 # %%
-show_source("l2l.evaluate.OBJECTIVES")
-odd, on_edge = evaluate.tune(RMSprop(), problems["round bowls"], seed=0, repeats=5, steps=100, objective="final")
-odd_curves = evaluate.run(odd, odd.init(), problems["round bowls"], "test", 0, 20, 100)
+show_source("l2l.evaluation.OBJECTIVES")
+odd, on_edge = evaluation.tune(RMSprop(), problems["round bowls"], seed=0, repeats=5, steps=100, objective="final")
+odd_curves = evaluation.run(odd, odd.init(), problems["round bowls"], "test", 0, 20, 100)
 print(f"learning rate {odd.learning_rate:,.0f}, at the edge: {on_edge}")
 print("losses of one run:", "  ".join(f"{loss:.1e}" for loss in odd_curves[0][[0, 1, 2, 3, 4, 99]]))
 
@@ -469,7 +470,7 @@ changed = ...  # a sentence
 # %% tags=["check"]
 def race(problem, **settings):
     """RMSprop's scores, its mean lead over the best of the others, the standard error, that other, whose rate is at the edge."""
-    result = evaluate.compare(problem, {name: (rule, None) for name, rule in rules.items()}, **settings)
+    result = evaluation.compare(problem, {name: (rule, None) for name, rule in rules.items()}, **settings)
     scores = {name: entry["curves"].mean(axis=1) for name, entry in result.items()}
     own = scores.pop("RMSprop")
     best = min(scores, key=lambda name: np.nan_to_num(scores[name].mean(), nan=np.inf))

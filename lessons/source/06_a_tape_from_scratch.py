@@ -17,7 +17,7 @@ import numpy as np
 from course import check, expect, recall, show, show_animation, show_source, verdicts
 
 import minigrad as mg
-from l2l import figures
+from lessons import figures
 
 # %% [markdown]
 # ## A program is a list of small steps

@@ -17,7 +17,7 @@ import numpy as np
 from course import check, expect, recall, show, show_source, verdicts
 
 import minigrad as mg
-from l2l import figures
+from lessons import figures
 from minigrad.core import traced
 from minigrad.ops import linalg, nn, reduce, shape
 

@@ -19,8 +19,8 @@ import numpy as np
 from course import check, expect, recall, show, show_source, verdicts
 
 import minigrad as mg
-from l2l import figures
 from l2l.problems import MNIST, draw_task
+from lessons import figures
 from minigrad.core import traced
 from minigrad.testing import difference
 

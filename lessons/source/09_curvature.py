@@ -16,10 +16,11 @@ from course import check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures, plots
-from l2l.evaluate import run, tune
+from l2l import plots
+from l2l.evaluation import run, tune
 from l2l.optimizers.curvature import Newton
 from l2l.problems import MNIST, draw_task
+from lessons import figures
 
 # %% [markdown]
 # ## Bowls

@@ -16,10 +16,10 @@ from course import check, expect, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures
+from l2l.meta_training.loop import meta_gradient
 from l2l.optimizers import SGD, Linear, Momentum, make_optimizer
 from l2l.problems import Task, draw_task
-from l2l.train import meta_gradient
+from lessons import figures
 from minigrad.testing import difference
 
 # %% [markdown]
@@ -30,7 +30,7 @@ from minigrad.testing import difference
 #
 # $$ (g_t, h_{t+1}) = m(\nabla_t, h_t; \phi) \qquad\qquad \theta_{t+1} = \theta_t + g_t \tag{10.1} $$
 #
-# (Implementation: [hand_designed.py](../l2l/optimizers/hand_designed.py), and `unroll` in [unroll.py](../l2l/unroll.py) for the
+# (Implementation: [hand_designed.py](../l2l/optimizers/hand_designed.py), and `unroll` in [unrolling.py](../l2l/unrolling.py) for the
 # second half. Test: [test_optimizers.py](../tests/l2l/test_optimizers.py).)
 #
 # Here are two. `SGD` remembers nothing, `Momentum` remembers a velocity. Both are functions of `phi`, `grad` and `state`.
@@ -54,8 +54,8 @@ for name in ("sgd", "momentum", "rmsprop", "adam"):
 # $$ L(\phi) = \sum_{t=0}^{T-1} w_t\, f(\theta_t) \tag{10.2} $$
 #
 # Each $\theta_t$ but the first depends on $\phi$, through all the updates before it. Writing these updates one after
-# another, as one long program from $\phi$ to $L$, is *unrolling*. (Implementation: `unroll` in [unroll.py](../l2l/unroll.py). Test:
-# [test_unroll.py](../tests/l2l/test_unroll.py).)
+# another, as one long program from $\phi$ to $L$, is *unrolling*. (Implementation: `unroll` in [unrolling.py](../l2l/unrolling.py). Test:
+# [test_unrolling.py](../tests/l2l/test_unrolling.py).)
 #
 # This is the central function of the project, and it is one screen. Give it plain numbers, and it optimizes. Give it a
 # $\phi$ that is watched, and its result has a gradient with respect to $\phi$: the *meta-gradient*.
@@ -340,7 +340,7 @@ check(meta_step, that=fault, right="your step is the package's, for two tasks an
 #     return loss, log_rate - eta * gradient
 # ```
 #
-# `meta_gradient` in [l2l/train.py](../l2l/train.py) is the same for any rule. The training of the LSTM calls it.
+# `meta_gradient` in [l2l/meta_training/loop.py](../l2l/meta_training/loop.py) is the same for any rule. The training of the LSTM calls it.
 #
 # </details>
 

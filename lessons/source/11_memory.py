@@ -16,9 +16,9 @@ from course import check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures
 from l2l.optimizers import LSTM, Adam, Momentum
 from l2l.problems import Task
+from lessons import figures
 from minigrad.layers import lstm_cell, lstm_gates
 
 # %% [markdown]

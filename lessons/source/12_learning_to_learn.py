@@ -16,11 +16,12 @@ from course import check, recall, show, show_animation, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures, plots
-from l2l.evaluate import run, tune
+from l2l import plots
+from l2l.evaluation import run, tune
+from l2l.meta_training.loop import meta_gradient, run_episode
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Task, draw_task
-from l2l.train import meta_gradient, run_episode
+from lessons import figures
 
 # %% [markdown]
 # ## A rule that does nothing yet
@@ -270,7 +271,7 @@ for name in ("momentum", "nag", "adam"):
 # $$ \phi \leftarrow \phi + \mathrm{Adam}\!\left(\frac{\partial}{\partial \phi} \sum_{t=kT}^{(k+1)T-1} w_t\, f(\theta_t)\right)
 # \qquad \theta_{kT},\ h_{kT} \text{ constant} \tag{12.1} $$
 #
-# (Implementation: `meta_gradient` and `run_episode` in [train.py](../l2l/train.py). Test: [test_train.py](../tests/l2l/test_train.py), whose
+# (Implementation: `meta_gradient` and `run_episode` in [meta_training/loop.py](../l2l/meta_training/loop.py). Test: [test_meta_training.py](../tests/l2l/test_meta_training.py), whose
 # `test_no_gradient_crosses_the_boundary_between_two_unrolls` is about the last words.)
 
 # %%
@@ -477,11 +478,11 @@ show(
 # ## When it does not learn
 #
 # On the left of each valley training is only slow. On the right there is a cliff: at $\eta =$ `1` nearly all is lost. But from a
-# flat line alone you would not know why. Is the rate too high or too low, or is the LSTM broken? `l2l.doctor` looks at the numbers
+# flat line alone you would not know why. Is the rate too high or too low, or is the LSTM broken? `l2l.diagnose` looks at the numbers
 # that `train` has recorded:
 
 # %%
-print(l2l.doctor.diagnose(price[20, 1.0][0]))
+print(l2l.diagnose(price[20, 1.0][0]))
 
 # %% [markdown]
 # *Saturated gates*: the first big steps have thrown the weights to where sigmoids are flat, and flat means hardly any gradient.

@@ -20,11 +20,11 @@ from course import check, recall, result, show, show_source
 
 import l2l
 import minigrad as mg
-from l2l import figures
-from l2l.evaluate import run
+from l2l.evaluation import run
+from l2l.meta_training.loop import meta_gradient
 from l2l.optimizers import SGD, make_optimizer
 from l2l.problems import Task, draw_task
-from l2l.train import meta_gradient
+from lessons import figures
 from minigrad import threads
 from minigrad.testing import difference
 
@@ -57,15 +57,15 @@ show_source(l2l.unroll)
 #
 # where $\partial g_t/\partial\phi$ holds all $\nabla$ fixed, and counts what $\phi$ does by way of the state $h_t$. Each update is judged by the plain
 # sum of the gradients after it. (Implementation:
-# [`unroll`](../l2l/unroll.py). Test: [test_unroll.py](../tests/l2l/test_unroll.py), which compares it with just this sum.)
+# [`unroll`](../l2l/unrolling.py). Test: [test_unrolling.py](../tests/l2l/test_unrolling.py), which compares it with just this sum.)
 #
 # With the dashed arrows, moving $\theta_t$ also moves $\nabla_t$, by the Hessian $H_t$. The rule answers that by moving $g_t$, by
 # $K_t = \partial g_t / \partial \nabla_t$. For a rule without a memory,
 #
 # $$ \lambda_t = w_t \nabla_t + \bigl(I + K_t H_t\bigr)^{\!\top} \lambda_{t+1} \tag{13.2} $$
 #
-# (Implementation: [`unroll`](../l2l/unroll.py) with `second_derivatives=True`. Test:
-# [test_unroll.py](../tests/l2l/test_unroll.py), against finite differences.) With a memory the answer is spread over all later steps.
+# (Implementation: [`unroll`](../l2l/unrolling.py) with `second_derivatives=True`. Test:
+# [test_unrolling.py](../tests/l2l/test_unrolling.py), against finite differences.) With a memory the answer is spread over all later steps.
 # So the lost term is the product of two things: how strongly the rule reacts, and how strongly the gradient changes.
 # **First order believes that nobody will react.**
 #
@@ -617,7 +617,7 @@ for name, found in kept.items():
 # - L. Metz et al., [Understanding and correcting pathologies in the training of learned optimizers](https://arxiv.org/abs/1810.10180), ICML 2019.
 # - D. Maclaurin, D. Duvenaud and R. P. Adams, [Gradient-based hyperparameter optimization through reversible learning](https://arxiv.org/abs/1502.03492),
 #   ICML 2015: the backward walk with Hessian-vector products.
-# - Here: [the experiment](../results/second-derivatives/table.md) and [its code](../l2l/reproduce/second_derivatives.py).
+# - Here: [the experiment](../results/second-derivatives/table.md) and [its code](../l2l/experiments/second_derivatives.py).
 #
 # ## Next
 #

@@ -13,10 +13,12 @@ from course import ROOT, check, recall, result, show, show_source
 
 import l2l
 import minigrad as mg
-from l2l import checkpoint, data, figures, plots
-from l2l.evaluate import run, tune
+from l2l import plots
+from l2l.evaluation import run, tune
 from l2l.optimizers.learned import log_sign
-from l2l.problems import MNIST, draw_task
+from l2l.problems import MNIST, data, draw_task
+from l2l.storage import checkpoint
+from lessons import figures
 from minigrad import threads
 
 # %% [markdown]
@@ -365,7 +367,7 @@ show(
 #
 # A few settings keep the walk from falling off. The rate rises over the first {{found["settings"]["training"]["warmup"]["value"]}} episodes: without that, one seed of two was lost
 # at $\ln 10$. A meta-gradient longer than {{found["settings"]["training"]["clip"]["value"]:.0f}} is shortened to that: {{100 * sum(r["clipped"] for r in result("mnist/log.json")["history"]) / (5 * len(result("mnist/log.json")["history"])):.0f}} per cent of them were. And the rate decays, so that the last
-# validations agree. The [settings](../l2l/reproduce/settings/mnist.json) have a reason beside each number.
+# validations agree. The [settings](../l2l/experiments/settings/mnist.json) have a reason beside each number.
 
 # %% [markdown]
 # ## A failure, live
@@ -388,7 +390,7 @@ large = l2l.make_optimizer("lstm", hidden=(10,), scale=1.0)
 lost = l2l.train(mnist, large, seed=1, **short)
 print(f"scale 0.1   mean loss of each episode: {course(trained)}   flat units: {flat(small, trained.latest):.0%}")
 print(f"scale 1.0   mean loss of each episode: {course(lost)}   flat units: {flat(large, lost.latest):.0%}\n")
-l2l.doctor.diagnose(lost)
+l2l.diagnose(lost)
 
 # %% [markdown]
 # Nothing was learned, and `doctor` says what to do. The cause is arithmetic. An update is `scale` times a weighted sum of 10
@@ -508,7 +510,7 @@ check(
 #   Proceedings of the IEEE 86 (1998): the digits.
 # - L. Metz and others, [Understanding and correcting pathologies in the training of learned optimizers](https://arxiv.org/abs/1810.10180),
 #   ICML 2019: why such meta-trainings jump.
-# - Here: the [results](../results/mnist/table.md), and [settings](../l2l/reproduce/settings/mnist.json) with their reasons.
+# - Here: the [results](../results/mnist/table.md), and [settings](../l2l/experiments/settings/mnist.json) with their reasons.
 #
 # ## Next
 #

@@ -18,10 +18,11 @@ from course import ROOT, check, recall, result, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import data, evaluate, figures, plots
+from l2l import evaluation, plots
 from l2l.optimizers import NAG, SGD, Adam
 from l2l.optimizers.learned import log_sign
-from l2l.problems import draw_task
+from l2l.problems import data, draw_task
+from lessons import figures
 
 lstm, phi = l2l.load("mnist")
 home = l2l.make_problem("mnist")
@@ -82,17 +83,17 @@ shifts = {
 # steps. The bar of a row is the lowest of these four. Choosing it afterwards favours the rules.
 
 # %%
-show_source("l2l.evaluate.OBJECTIVES")
+show_source("l2l.evaluation.OBJECTIVES")
 
 
 def end(optimizer, weights, problem, steps=100, unit=1.0, seed=0):
     """The loss at the end of one run on a test task, divided by the unit of the loss; infinite where it flew off."""
-    curves = evaluate.run(optimizer, weights, problem, "test", seed, 1, steps)
-    return np.nan_to_num(evaluate.OBJECTIVES["final"](curves) / unit, nan=np.inf)
+    curves = evaluation.run(optimizer, weights, problem, "test", seed, 1, steps)
+    return np.nan_to_num(evaluation.OBJECTIVES["final"](curves) / unit, nan=np.inf)
 
 
 def tuned(rule, problem):
-    return evaluate.tune(rule, problem, seed=0, repeats=1, steps=100, objective="final")[0]
+    return evaluation.tune(rule, problem, seed=0, repeats=1, steps=100, objective="final")[0]
 
 
 # %% [markdown]
@@ -162,7 +163,8 @@ print(f"It ends below the bar in {sum(ratio[name] < 1 for name in away)} of {len
 # %%
 relu_net, rule = shifts["ReLU"][0], bar["ReLU"][2]
 more = [
-    evaluate.run(*one, relu_net, "test", 1, 2, 100)[:, -10:].mean(axis=1) for one in ((lstm, phi), (rule, rule.init()))
+    evaluation.run(*one, relu_net, "test", 1, 2, 100)[:, -10:].mean(axis=1)
+    for one in ((lstm, phi), (rule, rule.init()))
 ]
 print(f"ReLU, loss / bar: {ratio['ReLU']:.1f} in the table,", *(more[0] / more[1]).round(1), "on two more tasks")
 digits = len(data.mnist().splits["test"][1])
@@ -551,7 +553,7 @@ relu = {name: last["mnist, ReLU"][column] for name, column in columns.items()}
 #   horizons](https://arxiv.org/abs/1703.03633), ICML 2017: random scaling, and inputs divided as in Adam.
 # - O. Wichrowska et al., [Learned optimizers that scale and generalize](https://arxiv.org/abs/1703.04813), ICML 2017:
 #   gradients in units of their own running size.
-# - Here: [the experiment on full MNIST](../l2l/reproduce/generalization.py).
+# - Here: [the experiment on full MNIST](../l2l/experiments/generalization.py).
 #
 # ## Next
 #

@@ -18,10 +18,11 @@ from course import ROOT, check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l import figures, plots
-from l2l.evaluate import run
+from l2l import plots
+from l2l.evaluation import run
 from l2l.optimizers import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.problems import draw_task
+from lessons import figures
 
 lstm, phi = l2l.load("mnist")
 
@@ -620,7 +621,7 @@ recovered = {name: (rival - mean[name]) / (rival - mean["LSTM (learned)"]) for n
 # - N. Maheswaranathan et al.,
 #   [Reverse engineering learned optimizers reveals known and novel mechanisms](https://arxiv.org/abs/2011.02159),
 #   NeurIPS 2021: the same question, with linear approximations around fixed points; there, momentum *was* found.
-# - Here: [proposed updates](../l2l/reproduce/proposed_updates.py), the paper's Appendix B along a recorded run.
+# - Here: [proposed updates](../l2l/experiments/proposed_updates.py), the paper's Appendix B along a recorded run.
 #
 # ## Next
 #

@@ -10,8 +10,8 @@ import sys
 import tempfile
 import threading
 
-from l2l import session
 from l2l.__main__ import main
+from l2l.storage import runs
 
 
 def die():
@@ -61,7 +61,7 @@ def die_while_writing(countdown):
 
 if __name__ == "__main__":
     kind, _, value = sys.argv[1].partition("=")
-    session.INTERVAL = 0.0
+    runs.INTERVAL = 0.0
     if kind == "after":
         threading.Timer(float(value), die).start()
     elif kind == "at":

@@ -14,8 +14,9 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import archive, checkpoint, report
+from l2l.cli import report
 from l2l.errors import L2LError, OptimizerFileError
+from l2l.storage import archive, checkpoint
 
 DATA = Path(__file__).parent / "data"
 MEGABYTE = 2**20

@@ -8,10 +8,11 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import checkpoint, files
+from l2l import files
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Simple
+from l2l.storage import checkpoint
 from tests.conftest import write_digits
 from tests.l2l.test_archive import DATA, header_of, with_header
 
@@ -209,7 +210,9 @@ def test_write_makes_the_folder(tmp_path):
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("use", [lambda path: files.write(path, lambda file: None), lambda path: files.claim([path])])
+@pytest.mark.parametrize(
+    "use", [lambda path: files.write(path, lambda file: None), lambda path: files.ensure_writable([path])]
+)
 def test_place_that_cannot_be_written_is_named(tmp_path, use):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(L2LError, match=r"cannot write .*file/below.*choose a folder"):
@@ -219,7 +222,7 @@ def test_place_that_cannot_be_written_is_named(tmp_path, use):
 def test_claim_refuses_what_is_there_unless_told_to_overwrite(tmp_path):
     (tmp_path / "file").write_text("old")
     with pytest.raises(L2LError, match=r"file is already there.*--overwrite"):
-        files.claim([tmp_path / "new", tmp_path / "file"])
-    files.claim([tmp_path / "file"], overwrite=True)
+        files.ensure_writable([tmp_path / "new", tmp_path / "file"])
+    files.ensure_writable([tmp_path / "file"], overwrite=True)
     with pytest.raises(L2LError, match="is a folder"):
-        files.claim([tmp_path], overwrite=True)
+        files.ensure_writable([tmp_path], overwrite=True)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import l2l
-from l2l import checkpoint
 from l2l.__main__ import interrupt, main
+from l2l.storage import checkpoint
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["quadratic", "--dimension", "3", "--functions", "2", "--steps", "4"]

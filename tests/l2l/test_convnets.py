@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from l2l import data
 from l2l.errors import L2LError
-from l2l.problems import CIFAR, MNIST, Ensemble, MNISTConv, Quadratic, Simple, draw_task, make_problem
+from l2l.problems import CIFAR, MNIST, Ensemble, MNISTConv, Quadratic, Simple, data, draw_task, make_problem
 
 SMALL = {"channels": (2, 3), "hidden": 4, "batch": 6}
 

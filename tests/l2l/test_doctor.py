@@ -8,12 +8,14 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import diagnostics, doctor, evaluate
+from l2l import evaluation
 from l2l.__main__ import main
+from l2l.diagnosis import doctor
 from l2l.errors import L2LError
+from l2l.meta_training import measurements
+from l2l.meta_training.loop import Training
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import MNIST, Quadratic, Simple, Task
-from l2l.train import Training
 from tests.l2l.test_archive import with_another_value
 
 BRIEF = {"episodes": 20, "steps": 20, "unroll_length": 10, "validate_every": 2}
@@ -217,7 +219,7 @@ class Slope:
 def test_baseline_at_the_edge_of_its_grid_is_named(run):
     for problem, expected in ((Slope(), ["baselines at the edge of their grid"]), (Simple(), [])):
         raced = l2l.compare(problem, {"sgd": (make_optimizer("sgd"), None)}, steps=3, repeats=1)
-        (run / "results.json").write_text(json.dumps({"optimizers": evaluate.summary(raced)}))
+        (run / "results.json").write_text(json.dumps({"optimizers": evaluation.summary(raced)}))
         diagnosis = doctor.diagnose(*doctor.read(run))
         assert names(diagnosis) == expected
         assert ("sgd (" in str(diagnosis)) == bool(expected)
@@ -254,7 +256,7 @@ def test_missing_damaged_or_foreign_files_are_one_line_that_names_the_fix(run, n
 @pytest.mark.parametrize("name", ["log.json", "results.json"])
 def test_file_with_any_other_value_in_it_is_judged_or_refused(run, name):
     raced = l2l.compare(Simple(), {"sgd": (make_optimizer("sgd"), None)}, steps=3, repeats=1)
-    (run / "results.json").write_text(json.dumps({"optimizers": evaluate.summary(raced)}))
+    (run / "results.json").write_text(json.dumps({"optimizers": evaluation.summary(raced)}))
     sound, refused = json.loads((run / name).read_text()), 0
     for seed in range(300):
         (run / name).write_text(json.dumps(with_another_value(np.random.default_rng(seed), sound)))
@@ -274,7 +276,7 @@ def test_training_without_a_validation_is_not_judged():
 
 
 def measured(problem, optimizer, phi, steps=20):
-    return diagnostics.measure(optimizer, phi, phi, problem, 0, np.ones((1, steps)))
+    return measurements.measure(optimizer, phi, phi, problem, 0, np.ones((1, steps)))
 
 
 def test_reach_of_polyak_steps_is_the_number_of_steps():

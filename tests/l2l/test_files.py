@@ -7,7 +7,8 @@ import stat
 import numpy as np
 import pytest
 
-from l2l import doctor, files, load
+from l2l import files, load
+from l2l.diagnosis import doctor
 from l2l.errors import L2LError
 
 
@@ -30,8 +31,8 @@ def test_file_may_be_read_by_whom_the_user_has_set(mask, mode, tmp_path):
 
 @pytest.mark.parametrize(
     "use",
-    [lambda p: files.claim([p]), lambda p: files.write_json(p, {}), lambda p: files.alone_in(p, ()).__enter__()],
-    ids=["claim", "write", "alone_in"],
+    [lambda p: files.ensure_writable([p]), lambda p: files.write_json(p, {}), lambda p: files.lock(p, ()).__enter__()],
+    ids=["ensure_writable", "write", "lock"],
 )
 def test_folder_too_deep_is_refused(use, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -45,7 +46,9 @@ IMPOSSIBLE = ["a" * 300, "a" * 5000, "a\0b", "\ud800"]
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 @pytest.mark.parametrize(
-    "use", [lambda p: files.claim([p]), lambda p: files.write_json(p, {}), load, doctor.read], ids=str
+    "use",
+    [lambda p: files.ensure_writable([p]), lambda p: files.write_json(p, {}), load, doctor.read],
+    ids=["ensure_writable", "write", "load", "read"],
 )
 def test_name_that_no_file_can_have_is_refused(name, use, tmp_path):
     with pytest.raises(L2LError, match="cannot write|there is no|cannot be read"):

@@ -10,8 +10,8 @@ import l2l
 import minigrad as mg
 from l2l.errors import L2LError, OptimizerFileError
 from l2l.optimizers import LSTM
-from l2l.options import MOST
 from l2l.problems import Simple
+from l2l.registry import MOST
 from tests.minigrad.test_fuzz_transforms import ANYTHING
 
 SGD = l2l.make_optimizer("sgd")

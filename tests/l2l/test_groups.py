@@ -6,10 +6,10 @@ import pytest
 import l2l
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.evaluate import run
+from l2l.evaluation import run
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, Newton, fitted
 from l2l.problems import Ensemble, Quadratic, Simple, Task, draw_task
-from l2l.unroll import unroll
+from l2l.unrolling import unroll
 from tests.conftest import some_phi, updates_of
 
 SHAPES = Ensemble({"a": Quadratic(dimension=3, functions=1), "b": Quadratic(dimension=2, functions=2)})

@@ -5,10 +5,11 @@ import shutil
 import pytest
 
 from l2l import __main__ as program
-from l2l import files, session
+from l2l import files
 from l2l.__main__ import main
-from l2l.reproduce import EXPERIMENTS, Workshop, reproduce, workshop
-from l2l.reproduce.workshop import Outcome
+from l2l.experiments import EXPERIMENTS, Runner, reproduce, runner
+from l2l.experiments.runner import Outcome
+from l2l.storage import runs
 
 DEMO = ["demo", "--episodes", "1", "--steps", "2", "--repeats", "1"]
 TRAIN = ["train", "simple", "--optimizer", "sgd", "--episodes", "1", "--steps", "2"]
@@ -41,7 +42,9 @@ def asked(monkeypatch, capsys):
     return ask
 
 
-@pytest.mark.parametrize(("module", "name"), [(files, "claim"), (program, "_race"), (program.plots, "curves")])
+@pytest.mark.parametrize(
+    ("module", "name"), [(files, "ensure_writable"), (program, "_race"), (program.plots, "curves")]
+)
 def test_demo_has_its_folder_to_itself_from_its_first_look_to_its_last_file(module, name, asked, tmp_path):
     answers = asked(module, name, tmp_path)
     main([*DEMO, "--out", str(tmp_path)])
@@ -50,7 +53,7 @@ def test_demo_has_its_folder_to_itself_from_its_first_look_to_its_last_file(modu
 
 
 def test_train_has_its_folder_to_itself_from_its_first_look(asked, tmp_path):
-    answers = asked(files, "claim", tmp_path)
+    answers = asked(files, "ensure_writable", tmp_path)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 0
     assert answers == [True]
 
@@ -70,7 +73,7 @@ def experiment(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(files, "claim"), (workshop, "train_with_bar"), (session, "train"), (Workshop, "end")]
+    ("module", "name"), [(files, "ensure_writable"), (runner, "train_with_bar"), (runs, "train"), (Runner, "end")]
 )
 def test_experiment_has_its_folder_to_itself_from_its_first_look_to_its_end(
     module, name, asked, experiment, tmp_path, monkeypatch
@@ -83,14 +86,14 @@ def test_experiment_has_its_folder_to_itself_from_its_first_look_to_its_end(
 
 
 def test_experiment_is_refused_where_another_runs(experiment, tmp_path, capsys):
-    with files.alone_in(tmp_path, ()):
+    with files.lock(tmp_path, ()):
         assert main(["reproduce", "quadratic", "--out", str(tmp_path)]) == 2
     assert "another run is writing to" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_training_of_an_experiment_in_a_folder_inside_is_refused_where_another_runs(experiment, tmp_path, capsys):
-    with files.alone_in(tmp_path / "another", ()):
+    with files.lock(tmp_path / "another", ()):
         assert main(["reproduce", "quadratic", "--out", str(tmp_path)]) == 2
     assert f"another run is writing to {tmp_path / 'another'}: wait" in capsys.readouterr().err
 

@@ -13,8 +13,8 @@ import threading
 import numpy as np
 import pytest
 
-from l2l import data
 from l2l.errors import DataError
+from l2l.problems import data
 from tests.conftest import write_photographs
 
 
@@ -204,7 +204,7 @@ def test_without_network_the_ways_out_are_named(mirror, monkeypatch):
 
 FIRST_USE = """
 import sys, pathlib
-from l2l import data
+from l2l.problems import data
 cache, data.CIFAR_MIRROR, data.CIFAR_SHA256[data.CIFAR_ARCHIVE] = sys.argv[1:]
 data.pooch.os_cache = lambda name: pathlib.Path(cache)
 print(data.cifar10().source)

@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from l2l import data
 from l2l.errors import DataError, L2LError
-from l2l.problems import MNIST, PROBLEMS, Quadratic, Simple, draw_task, make_problem
+from l2l.problems import MNIST, PROBLEMS, Quadratic, Simple, data, draw_task, make_problem
 from tests.conftest import write_digits, write_idx
 from tests.l2l.test_archive import cut_out, flip_bits, overwrite, truncate
 
@@ -224,7 +223,7 @@ def test_cached_file_that_was_damaged_is_downloaded_again(mirror, tmp_path):
 
 FIRST_USE = """
 import json, sys
-from l2l import data
+from l2l.problems import data
 
 data.MIRROR, checksums = sys.argv[1:]
 data.SHA256.update(json.loads(checksums))

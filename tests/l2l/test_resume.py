@@ -16,13 +16,14 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import archive, checkpoint, files, session
+from l2l import files
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError, OptimizerFileError
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple
+from l2l.storage import archive, checkpoint, runs
 
-TRAIN = sys.modules["l2l.train"]
+TRAIN = sys.modules["l2l.meta_training.loop"]
 ROOT, DRIVER = Path(__file__).parents[2], Path(__file__).parent / "killed.py"
 SMALL = {"episodes": 9, "steps": 6, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
 CALL = ["train", "quadratic", "--dimension", "3", "--functions", "2", "--optimizer", "lstm:hidden=3-2"]
@@ -210,7 +211,7 @@ def test_checkpoint_is_written_at_intervals_and_at_every_new_best(tmp_path, monk
     assert 2 < len(bests) < len(losses)
     assert written == sorted({*bests, 12})
     written.clear()
-    monkeypatch.setattr(session, "INTERVAL", 0.0)
+    monkeypatch.setattr(runs, "INTERVAL", 0.0)
     main([*CALL, "--out", str(tmp_path / "b")])
     assert written == list(range(13))
 
@@ -268,7 +269,7 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(interrupted):
     for name in stale + others:
         (interrupted / name).write_text("half")
     assert main(["train", "--resume", str(interrupted)]) == 0
-    assert {path.name for path in interrupted.iterdir()} == {".lock", *session.FILES, *others}
+    assert {path.name for path in interrupted.iterdir()} == {".lock", *runs.FILES, *others}
 
 
 def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch):
@@ -285,7 +286,7 @@ def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch):
 
 def test_second_run_in_the_same_folder_is_refused(interrupted, capsys):
     before = {path.name: path.read_bytes() for path in interrupted.iterdir()}
-    with files.alone_in(interrupted, ()):
+    with files.lock(interrupted, ()):
         for call in (["train", "--resume", interrupted], [*CALL, "--out", interrupted]):
             assert f"another run is writing to {interrupted}: wait" in error_of(call, 2, capsys)
     assert {path.name: path.read_bytes() for path in interrupted.iterdir()} == before
@@ -298,11 +299,11 @@ def test_failed_write_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, monk
     def fail(*arguments):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(session, "INTERVAL", 0.0)
+    monkeypatch.setattr(runs, "INTERVAL", 0.0)
     with monkeypatch.context() as patch, failing(patch, 5, lambda: patch.setattr(os, step, fail)):
         line = error_of([*CALL, "--out", tmp_path], 1, capsys)
     assert f"cannot write {tmp_path}/optimizer.npz ({os.strerror(number)})" in line
-    assert {path.name for path in tmp_path.iterdir()} == {".lock", *session.FILES}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", *runs.FILES}
     assert len(checkpoint.load_training(tmp_path / "checkpoint.npz")[2].history) == 4
     assert main(["train", "--resume", str(tmp_path)]) == 0
     assert outcome(tmp_path) == at_once
@@ -350,10 +351,10 @@ def test_folder_that_is_removed_under_a_run_ends_it(tmp_path, monkeypatch, capsy
     def remove():
         shutil.rmtree(folder)
         if again:
-            with files.alone_in(folder, ()):
+            with files.lock(folder, ()):
                 pass
 
-    monkeypatch.setattr(session, "INTERVAL", 0.0)
+    monkeypatch.setattr(runs, "INTERVAL", 0.0)
     with failing(monkeypatch, 4, remove):
         assert f"{folder} was removed while a run wrote to it" in error_of([*CALL, "--out", folder], 1, capsys)
     assert [path.name for path in tmp_path.rglob("*")] == (["run", ".lock"] if again else [])
@@ -383,7 +384,7 @@ def check_kills(tmp_path, kills, seed):
         folder = tmp_path / str(trainings)
         total += train_through_kills(folder, rng, kills=min(5, kills - total))
         assert outcome(folder) == at_once
-        assert {path.name for path in folder.iterdir()} == {".lock", *session.FILES}
+        assert {path.name for path in folder.iterdir()} == {".lock", *runs.FILES}
         trainings += 1
 
 

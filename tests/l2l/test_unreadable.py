@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from l2l import data, reproduce
+from l2l import experiments
 from l2l.__main__ import main
+from l2l.problems import data
 
 DENIED = os.strerror(errno.EACCES)
 
@@ -86,7 +87,7 @@ def test_file_that_fails_anywhere_else_is_named(tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise OSError(errno.EIO, os.strerror(errno.EIO), "some/file")
 
-    monkeypatch.setattr(reproduce.settings, "load", fail)
+    monkeypatch.setattr(experiments.settings, "load", fail)
     line = complaint(["reproduce", "quadratic", "--out", str(tmp_path)], capsys, 1)
     assert f"some/file failed ({os.strerror(errno.EIO)}): see to" in line
     assert "cannot print" not in line

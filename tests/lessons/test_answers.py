@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lessons import build
+from lessons.tools import build
 
 HEADER = re.compile(r"^# %% (\d) · (right|not yet|not quite)(?: · (.*))?\n", re.MULTILINE)
 Answer = namedtuple("Answer", "exercise verdict words code")

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from lessons import build, pages
+from lessons.tools import build, pages
 
 SOURCE = """# %% [markdown]
 # # 1 · A planted lesson?
@@ -90,7 +90,7 @@ def test_notebook_is_stale_until_built_from_this_source(planted, monkeypatch, ca
     monkeypatch.setattr(build, "FOLDER", folder)
     assert build.stale() == ["01_planted"]
     assert build.main(["--check"]) == 1
-    assert "older than its source: python lessons/build.py 01" in capsys.readouterr().out
+    assert "older than its source: python lessons/tools/build.py 01" in capsys.readouterr().out
     (folder / "01_planted.ipynb").write_text(build.as_text(build.read(source)))
     assert build.stale() == []
     assert build.main(["--check"]) == 0

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import minigrad as mg
-from l2l import figures, plots
+from l2l import plots
 from l2l.problems import draw_task
-from lessons import course, verdicts
+from lessons import course, figures, verdicts
 from lessons.course import check, expect, recall, sci
 
 

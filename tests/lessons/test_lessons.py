@@ -8,8 +8,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from lessons import build
 from lessons.course import LESSONS
+from lessons.tools import build
 from minigrad import threads
 
 NAMES = list(build.sources())
@@ -69,7 +69,7 @@ def numbers(markdown):
 
 
 def test_notebook_was_built_from_its_source(name):
-    assert name not in build.stale(), f"run: python lessons/build.py {name[:2]}"
+    assert name not in build.stale(), f"run: python lessons/tools/build.py {name[:2]}"
 
 
 def test_name_and_title_are_those_of_the_map(name, notebook):
@@ -171,7 +171,7 @@ def test_shown_source_is_in_the_file_that_it_names_at_the_line_that_it_names(nam
             lines = [line.strip() for line in (build.ROOT / file).read_text().splitlines()]
             shown = [line.strip() for line in match[3].splitlines()]
             there = lines[line - 1 : line - 1 + len(shown)]
-            assert there == shown, f"{file} has changed: python lessons/build.py {name[:2]}"
+            assert there == shown, f"{file} has changed: python lessons/tools/build.py {name[:2]}"
 
 
 def test_numbered_equations_lead_to_their_implementation_and_their_test(name, notebook):
@@ -237,7 +237,7 @@ def test_run_with_the_solutions_is_right(name):
 
 def test_map_is_up_to_date():
     readme = (build.FOLDER / "README.md").read_text()
-    assert build.MAP.search(readme)[0] == build.lesson_map(), "run: python lessons/build.py --map"
+    assert build.MAP.search(readme)[0] == build.lesson_map(), "run: python lessons/tools/build.py --map"
 
 
 def test_sources_have_the_names_of_the_map():

@@ -5,8 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from l2l import figures
-from lessons import course
+from lessons import course, figures
 
 
 def test_every_step_of_a_fields_colour_scale_survives_the_palette_of_a_notebook():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lessons import build
+from lessons.tools import build
 from minigrad.testing import difference
 
 CODE = [cell.source for cell in build.read(build.sources()["01_trust_a_gradient"]).cells if cell.cell_type == "code"]

@@ -113,7 +113,7 @@ def test_wrong_values_are_named(name, examples):
 # ------------------------------------------------------------------------------------------ what was silent before
 
 
-@pytest.mark.parametrize("y", [1, True, 1j, None, "a", [], {}, np.arange(3), object()], ids=repr)
+@pytest.mark.parametrize("y", [1, True, 1j, None, "a", [], {}, np.arange(3), object], ids=repr)
 def test_value_that_is_not_a_float_array_is_refused_by_every_transform(y):
     for transform in (lambda f: mg.vjp(f, X), lambda f: mg.grad(f)(X), lambda f: mg.check_gradients(f, X)):
         with pytest.raises(TypeError, match="only floats can be differentiated, f returned"):
@@ -126,7 +126,7 @@ def test_hessian_is_not_multiplied_by_a_vector_of_another_shape(v):
         mg.hvp(total, X, v) if not isinstance(v, list) else mg.hvp(total, X, [*v, X])
 
 
-@pytest.mark.parametrize("cotangent", [None, "1", 1j, object(), [1.0, [2.0]]], ids=repr)
+@pytest.mark.parametrize("cotangent", [None, "1", 1j, object, [1.0, [2.0]]], ids=repr)
 def test_cotangent_that_is_no_number_is_refused(cotangent):
     with pytest.raises(TypeError, match="a cotangent holds real numbers, not .*: make it a float array"):
         mg.vjp(total, X)[1](cotangent)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from l2l import files
 from l2l.errors import L2LError
-from l2l.train import Training
+from l2l.meta_training.loop import Training
 
 BARELY = 0.05  # share of the summed loss; working trainings gained 12 % in 40 meta-steps, and 50 to 95 % at length
 STILL = 0.7  # ‖φ − φ_0‖/‖φ_0‖; where training only had not gone far yet it was 0.3, where it was lost 2 and more

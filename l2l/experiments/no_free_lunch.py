@@ -3,20 +3,21 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded
+from l2l.experiments.runner import Outcome, best_of, markdown, race, race_tuned, rounded
 
 
-def run(settings, workshop):
-    relu = workshop.recipe("mnist", activation="relu")
+def run(settings, runner):
+    relu = runner.recipe("mnist", activation="relu")
     for group in ("training", "search"):
         relu[group] |= settings[group]
     learned = {
-        "quadratic": workshop.learned("quadratic"),
-        "mnist, sigmoid": workshop.learned("mnist"),
-        "mnist, ReLU": workshop.learn(relu, workshop.out / "mnist-relu"),
+        "quadratic": runner.learned("quadratic"),
+        "mnist, sigmoid": runner.learned("mnist"),
+        "mnist, ReLU": runner.learn(relu, runner.out / "mnist-relu"),
     }
     last = {
-        kind: _last_losses(one.story["recipe"]["problem"], learned, settings, workshop) for kind, one in learned.items()
+        kind: _last_losses(one.provenance["recipe"]["problem"], learned, settings, runner)
+        for kind, one in learned.items()
     }
 
     kinds, columns = list(learned), [f"lstm of {kind}" for kind in learned]
@@ -27,7 +28,7 @@ def run(settings, workshop):
     texts = [f"{loss:.3g}\n{ratio:.2g} ×" for loss, ratio in zip(table.flat, ratios.flat, strict=True)]
     rules = [f"{least[k]:.3g} ({best[k]})" for k in range(len(kinds))]
     plots.heatmap(
-        workshop.out / "figure.png",
+        runner.out / "figure.png",
         ratios,
         np.array(texts).reshape(table.shape),
         columns=(kinds, "learned on"),
@@ -42,13 +43,13 @@ def run(settings, workshop):
         behind = [columns[j] for j in range(len(kinds)) if table[k, j] < table[k, k]]
         text = f"on {kind}, the optimizer learned there ends lowest of the three: {table[k, k]:.3g}"
         claims.append((text + (f", {behind[0]} lower" if behind else ""), not behind))
-    results = {"last": rounded(last), "training": learned["mnist, ReLU"].story}
+    results = {"last": rounded(last), "training": learned["mnist, ReLU"].provenance}
     return Outcome(markdown(["run on", *columns, "best tuned rule"], rows), claims, results)
 
 
-def _last_losses(options, learned, settings, workshop):
+def _last_losses(options, learned, settings, runner):
     """{optimizer: loss at the end, the mean of the last ten steps} on one problem."""
-    problem, test = workshop.problem(options), settings[options["name"]]
+    problem, test = runner.problem(options), settings[options["name"]]
     entries = {f"lstm of {kind}": race(other, problem, test) for kind, other in learned.items()}
     entries |= {name: race_tuned(name, problem, test) for name in settings["rules"]["baselines"]}
     return {name: float(entry["curves"][:, -10:].mean() / test["divide_by"]) for name, entry in entries.items()}

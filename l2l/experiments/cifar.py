@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from l2l import plots
-from l2l.evaluate import standard_error
-from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
+from l2l.evaluation import standard_error
+from l2l.experiments.runner import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """`lstm` and `lstm-sub` are two LSTMs each, one for the convolutions and one for the rest; `lstm-sub` was
 meta-trained on labels {sub} alone{shared}. Their training ended on networks of {learned}
@@ -16,17 +16,17 @@ loss at step {tuned}, if no other is named."""
 SHARED = ", and `lstm, shared` is one LSTM for all of θ"
 
 
-def run(settings, workshop):
+def run(settings, runner):
     test = settings["test"]
-    learned = _learned(settings, workshop)
+    learned = _learned(settings, runner)
     problems = {kind: {**settings["problem"], "labels": labels} for kind, labels in test["labels"].items()}
-    entries = {kind: _race(kind, options, learned, test, workshop) for kind, options in problems.items()}
+    entries = {kind: _race(kind, options, learned, test, runner) for kind, options in problems.items()}
     step = test["tuning_steps"]
     ahead = sum(last["lstm"] < last[best_of(last)] for last in (_means(rows, step) for rows in entries.values()))
     title = f"At step {step}, the learned optimizer is ahead of every tuned rule on {ahead} of {len(entries)} problems"
     title += "\n(every loss the mean over ten steps)"
     shown = {kind: {n: _smooth(e) for n, e in rows.items() if ", tuned" not in n} for kind, rows in entries.items()}
-    plots.panels(workshop.out / "figure.png", shown, title, sharey=False, first=10)
+    plots.panels(runner.out / "figure.png", shown, title, sharey=False, first=10)
     results = {
         problem: {
             name: {
@@ -39,16 +39,16 @@ def run(settings, workshop):
         }
         for problem, rows in entries.items()
     }
-    stories = {name: one.story for name, one in learned.items()}
-    return Outcome(_table(entries, settings), _claims(entries, settings), {"problems": results, "training": stories})
+    made = {name: one.provenance for name, one in learned.items()}
+    return Outcome(_table(entries, settings), _claims(entries, settings), {"problems": results, "training": made})
 
 
-def _learned(settings, workshop):
+def _learned(settings, runner):
     """{name: learned optimizer}: two LSTMs, two that saw other labels, and one that serves for all of θ."""
-    recipe = workshop.recipe(workshop.name, **settings["learned_on"])
-    first = workshop.learn(recipe, workshop.out)
-    others = _others(settings, recipe, first.story["trials"])
-    return {"lstm": first} | {name: workshop.learn(other, workshop.out / key) for name, (key, other) in others.items()}
+    recipe = runner.recipe(runner.name, **settings["learned_on"])
+    first = runner.learn(recipe, runner.out)
+    others = _others(settings, recipe, first.provenance["trials"])
+    return {"lstm": first} | {name: runner.learn(other, runner.out / key) for name, (key, other) in others.items()}
 
 
 def _others(settings, recipe, trials):
@@ -65,18 +65,18 @@ def _others(settings, recipe, trials):
     return found
 
 
-def _race(kind, options, learned, test, workshop):
+def _race(kind, options, learned, test, runner):
     """{name: entry} on the problem with these options. A rule is tuned for the last step, and once more, and then raced
     no further, for the step before which most is to be gained."""
-    problem, entries, short, long = workshop.problem(options), {}, test["tuning_steps"], test["steps"]
+    problem, entries, short, long = runner.problem(options), {}, test["tuning_steps"], test["steps"]
 
     def kept(name, entry, **about):
         about = {"problem": options, "data": problem.checksum, "test": test, **about}
-        entries[name] = workshop.kept(f"{kind}, {name}", about, entry)
+        entries[name] = runner.kept(f"{kind}, {name}", about, entry)
         return entries[name]["learning_rate"]
 
     for name, one in learned.items():
-        how = {"recipe": one.story["recipe"], "meta_steps": one.story["meta_steps"]}
+        how = {"recipe": one.provenance["recipe"], "meta_steps": one.provenance["meta_steps"]}
         kept(name, lambda one=one: race(one, problem, test), **how)
     for name in test["baselines"]:
         early = {**test, "steps": short}

@@ -5,10 +5,10 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers import LSTM, check_optimizer, fitted, rules
-from l2l.options import whole
 from l2l.problems import Task
 from l2l.problems.task import sizes_of
-from l2l.unroll import unroll
+from l2l.registry import whole
+from l2l.unrolling import unroll
 from minigrad import structure, threads
 
 

@@ -1,10 +1,10 @@
 """Build the lessons: notebooks from lessons/source/, executed, with their outputs.
 
-python lessons/build.py             build every notebook that is older than its source
-python lessons/build.py 01 12       build these, whether or not they are
-python lessons/build.py --check     say which notebooks are older than their source, and fail if one is
-python lessons/build.py --map       bring the map in lessons/README.md up to date, and draw its figure
-python lessons/build.py --html DIR  make pages of the notebooks that there are, to read without a network
+python lessons/tools/build.py             build every notebook that is older than its source
+python lessons/tools/build.py 01 12       build these, whether or not they are
+python lessons/tools/build.py --check     say which notebooks are older than their source, and fail if one is
+python lessons/tools/build.py --map       bring the map in lessons/README.md up to date, and draw its figure
+python lessons/tools/build.py --html DIR  make pages of the notebooks that there are, to read without a network
 
 In the Markdown of a source, {{expression:format}} stands for a number that the code above it computed. It is filled in
 when the notebook is built, so that prose and result cannot disagree.
@@ -25,12 +25,12 @@ import matplotlib
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from l2l import figures  # noqa: E402
-from lessons import pages  # noqa: E402
+from lessons import figures  # noqa: E402
 from lessons.course import LESSONS, lesson  # noqa: E402
+from lessons.tools import pages  # noqa: E402
 
 FOLDER = ROOT / "lessons"
 MAP = re.compile(r"(?<=<!-- map -->\n).*?(?=<!-- end of map -->)", re.DOTALL)
@@ -196,7 +196,7 @@ def lesson_map():
 def write_map():
     readme = FOLDER / "README.md"
     readme.write_text(MAP.sub(lambda match: lesson_map(), readme.read_text()))
-    figures.loop().savefig(FOLDER / "figures" / "loop.png", metadata={"Software": None})
+    figures.loop().savefig(FOLDER / "images" / "loop.png", metadata={"Software": None})
 
 
 def main(arguments=None):
@@ -210,7 +210,7 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.check:
         for name in stale():
-            print(f"lessons/{name}.ipynb is older than its source: python lessons/build.py {name[:2]}")
+            print(f"lessons/{name}.ipynb is older than its source: python lessons/tools/build.py {name[:2]}")
         return 1 if stale() else 0
     if given.map:
         write_map()

@@ -3,19 +3,19 @@
 import numpy as np
 
 from l2l import plots
-from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
+from l2l.experiments.runner import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 
-def run(settings, workshop):
-    learned = workshop.learned("mnist")
-    seeds = workshop.seeds("mnist")
-    base = workshop.recipe("mnist")["problem"]
-    problems = {case: workshop.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
-    table, claims, cases = _cases(settings, workshop.out, problems, learned, seeds)
+def run(settings, runner):
+    learned = runner.learned("mnist")
+    seeds = runner.seeds("mnist")
+    base = runner.recipe("mnist")["problem"]
+    problems = {case: runner.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
+    table, claims, cases = _cases(settings, runner.out, problems, learned, seeds)
     shapes = [(layers, units) for layers in settings["grid"]["layers"] for units in settings["grid"]["units"]]
-    problems = {(d, n): workshop.problem({**base, "layers": d, "hidden": n}) for d, n in shapes}
-    grid_table, grid = _grid(settings, workshop.out, problems, learned)
-    return Outcome(f"{table}\n{grid_table}", claims, {"cases": cases, "grid": grid, "training": learned.story})
+    problems = {(d, n): runner.problem({**base, "layers": d, "hidden": n}) for d, n in shapes}
+    grid_table, grid = _grid(settings, runner.out, problems, learned)
+    return Outcome(f"{table}\n{grid_table}", claims, {"cases": cases, "grid": grid, "training": learned.provenance})
 
 
 def _cases(settings, out, problems, learned, seeds):

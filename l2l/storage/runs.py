@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from l2l import checkpoint, files
-from l2l.diagnostics import finite
+from l2l import files
 from l2l.errors import DivergenceError, L2LError, WriteError
-from l2l.train import train
+from l2l.meta_training.loop import train
+from l2l.meta_training.measurements import finite
+from l2l.storage import checkpoint
 
 OPTIMIZER, LOG, CHECKPOINT = FILES = ("optimizer.npz", "log.json", "checkpoint.npz")
 INTERVAL = 60.0  # seconds of work that a crash may cost
@@ -34,16 +35,16 @@ def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, resu
 
 def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **settings):
     """`train_with_bar`, with FILES in the folder: the best φ so far beside the notes, a log of the losses, and a
-    checkpoint for `go_on`. They are written whenever φ is the best, else every INTERVAL, and in the end.
+    checkpoint for `resume_training`. They are written whenever φ is the best, else every INTERVAL, and in the end.
 
     how: what to tell somebody who interrupts it, as the command that goes on; None for train --resume. check: what
-    `files.alone_in` gave to a caller who has the folder for longer than this; None where nobody has it yet.
+    `files.lock` gave to a caller who has the folder for longer than this; None where nobody has it yet.
     """
     with _alone(folder, check) as check:
         return _run(problem, optimizer, Path(folder), notes, check, how, **settings)
 
 
-def go_on(folder, how=None, check=None, **bar):
+def resume_training(folder, how=None, check=None, **bar):
     """Take up the meta-training whose checkpoint is in the folder, and end it as `train_and_save` would have done.
 
     how, check, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is finished.
@@ -62,7 +63,7 @@ def go_on(folder, how=None, check=None, **bar):
 
 
 def _alone(folder, check):
-    return contextlib.nullcontext(check) if check else files.alone_in(folder, FILES)
+    return contextlib.nullcontext(check) if check else files.lock(folder, FILES)
 
 
 def _run(problem, optimizer, folder, notes, check, how, **settings):

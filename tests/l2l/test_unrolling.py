@@ -6,7 +6,7 @@ import pytest
 import minigrad as mg
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import MNIST, Quadratic, Task, draw_task
-from l2l.unroll import unroll
+from l2l.unrolling import unroll
 from tests.conftest import COORDINATEWISE, some_phi
 
 STEPS = 5

@@ -1,7 +1,7 @@
 """The paper's experiments, each run from nothing by one command: python -m l2l reproduce NAME
 
-An experiment is a function (settings, workshop) -> Outcome. Its numbers stand in settings/NAME.json, each with where it
-comes from; `Workshop` holds what the experiments share. To add one, write the function and the file, and name it here.
+An experiment is a function (settings, runner) -> Outcome. Its numbers stand in settings/NAME.json, each with where it
+comes from; `Runner` holds what the experiments share. To add one, write the function and the file, and name it here.
 """
 
 import platform
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from l2l import files
 from l2l.errors import L2LError
-from l2l.reproduce import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
-from l2l.reproduce.workshop import Workshop
-from l2l.session import FILES
+from l2l.experiments import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
+from l2l.experiments.runner import Runner
+from l2l.storage.runs import FILES
 
 EXPERIMENTS = {
     "quadratic": curves.run,
@@ -36,22 +36,22 @@ def reproduce(name, out=None, quick=False, overwrite=False):
     if name not in EXPERIMENTS:
         raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
     out = Path(out or (f"runs/quick/{name}" if quick else f"results/{name}"))
-    with files.alone_in(out, [*FILES, "table.md", "results.json"]) as check:
+    with files.lock(out, [*FILES, "table.md", "results.json"]) as check:
         return _run(name, out, quick, overwrite, check)
 
 
 def _run(name, out, quick, overwrite, check):
-    files.claim([out / "table.md", out / "results.json"], overwrite)
-    workshop = Workshop(name, out, quick, check)
+    files.ensure_writable([out / "table.md", out / "results.json"], overwrite)
+    runner = Runner(name, out, quick, check)
     try:
-        outcome = EXPERIMENTS[name](settings.load(name, quick), workshop)
+        outcome = EXPERIMENTS[name](settings.load(name, quick), runner)
     except KeyboardInterrupt:
-        workshop.keep_time()
+        runner.keep_time()
         raise
     about = {
         "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
-        "data": workshop.data,
-        "minutes": round(workshop.seconds() / 60, 1),
+        "data": runner.data,
+        "minutes": round(runner.seconds() / 60, 1),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
     claims = [{"claim": claim, "holds": holds} for claim, holds in outcome.claims]
@@ -60,7 +60,7 @@ def _run(name, out, quick, overwrite, check):
     files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", lambda file: file.write(table.encode()))
-    workshop.end()
+    runner.end()
     return outcome, out
 
 

@@ -8,7 +8,7 @@ import minigrad as mg
 from l2l.optimizers import LSTM, fitted
 from l2l.optimizers.learned import log_sign
 from l2l.problems import draw_task
-from l2l.unroll import unroll
+from l2l.unrolling import unroll
 from minigrad.layers import lstm_cell
 
 MEASURED_STEPS = 20  # of one validation task: an unroll of the paper, and little beside the validation itself

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from l2l.errors import L2LError
-from l2l.options import MOST_SEED, positive, whole
+from l2l.registry import MOST_SEED, positive, whole
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,24 @@
 import numpy as np
 
 from l2l import plots
-from l2l.evaluate import standard_error
-from l2l.reproduce.workshop import Outcome, best_of, markdown, race, race_tuned, rounded, spread
+from l2l.evaluation import standard_error
+from l2l.experiments.runner import Outcome, best_of, markdown, race, race_tuned, rounded, spread
 
 READING = """The row `lstm` is one meta-training, its seed chosen by the search; the row below it shows the spread over
 others, mean ± standard deviation, on less training. In the last column, ± is over the test runs."""
 
 
-def run(settings, workshop):
+def run(settings, runner):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
-    learned = workshop.learn(workshop.recipe(workshop.name), workshop.out)
-    seeds = workshop.seeds(workshop.name)
-    problem = workshop.problem(settings["problem"])
+    learned = runner.learn(runner.recipe(runner.name), runner.out)
+    seeds = runner.seeds(runner.name)
+    problem = runner.problem(settings["problem"])
     entries = {"lstm": race(learned, problem, test)}
     entries |= {name: race_tuned(name, problem, test) for name in test["baselines"]}
     plots.curves(
-        workshop.out / "figure.png",
+        runner.out / "figure.png",
         _scaled(entries, test),
-        f"{workshop.name}: an optimizer learned on {horizon} steps, rules tuned for the loss after {horizon}",
+        f"{runner.name}: an optimizer learned on {horizon} steps, rules tuned for the loss after {horizon}",
         trained=horizon if test["steps"] > horizon else None,
     )
     entries |= {f"{name}, tuned for the sum": race_tuned(name, problem, test, "sum") for name in test["baselines"]}
@@ -39,10 +39,10 @@ def run(settings, workshop):
         }
         for name, entry in entries.items()
     }
-    results = {"training": learned.story, "optimizers": results, "seeds": rounded([c.mean(axis=0) for c in seeds])}
+    results = {"training": learned.provenance, "optimizers": results, "seeds": rounded([c.mean(axis=0) for c in seeds])}
     at = [t for t in targets["show_at"] if t < test["steps"]]
     table = _table(entries, mean, sums, seeds, settings, at)
-    return Outcome(table, _claims(mean, targets, horizon, learned.story["meta_steps"]), results)
+    return Outcome(table, _claims(mean, targets, horizon, learned.provenance["meta_steps"]), results)
 
 
 def _scaled(entries, test):

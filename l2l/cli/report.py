@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-from l2l.evaluate import summary
-from l2l.options import describe
+from l2l.evaluation import summary
+from l2l.registry import describe
 
 FEW = 12  # validations shown of a meta-curve
 

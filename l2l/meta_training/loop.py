@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 import minigrad as mg
-from l2l.diagnostics import finite, measure
 from l2l.errors import DivergenceError, L2LError
-from l2l.evaluate import run
+from l2l.evaluation import run
+from l2l.meta_training.measurements import finite, measure
+from l2l.meta_training.state import Settings, Training
 from l2l.optimizers import Adam, check_optimizer, fitted
 from l2l.problems import draw_task
-from l2l.training import Settings, Training
-from l2l.unroll import unroll
+from l2l.unrolling import unroll
 from minigrad import threads
 
 MOST_SKIPPED = 10  # in a row: one bad episode is bad luck, ten of them are a φ that no longer works anywhere

@@ -3,16 +3,16 @@
 import numpy as np
 
 from l2l import plots
+from l2l.experiments.runner import Outcome, markdown, race_tuned, rounded
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
-from l2l.reproduce.workshop import Outcome, markdown, race_tuned, rounded
 from minigrad import threads, value_and_grad
 
 
-def run(settings, workshop):
+def run(settings, runner):
     test, view = settings["test"], settings["view"]
-    learned = workshop.learned("mnist")
-    problem = workshop.problem(learned.story["recipe"]["problem"])
+    learned = runner.learned("mnist")
+    problem = runner.problem(learned.provenance["recipe"]["problem"])
     rules = {"lstm": (learned.optimizer, learned.phi)}
     for name in test["baselines"]:
         rule = make_optimizer(name, learning_rate=race_tuned(name, problem, test)["learning_rate"])
@@ -25,7 +25,7 @@ def run(settings, workshop):
     proposals = {name: _proposals(*rule, history, sweep, view["steps"]) for name, rule in rules.items()}
     where = {"sweep": sweep, "history": history, "steps": view["steps"]}
     title = f"Updates proposed for one weight of the MNIST network (number {coordinate:,}), along the LSTM's trajectory"
-    plots.proposals(workshop.out / "figure.png", proposals, where, title)
+    plots.proposals(runner.out / "figure.png", proposals, where, title)
 
     rows = [
         [t, f"{history[t]:.2g}", *(f"{_bend(sweep, found[k]):.2g}" for found in proposals.values())]

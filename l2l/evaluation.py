@@ -6,9 +6,9 @@ import numpy as np
 
 from l2l.errors import L2LError
 from l2l.optimizers import check_optimizer, fitted
-from l2l.options import whole
 from l2l.problems import draw_task
-from l2l.unroll import unroll
+from l2l.registry import whole
+from l2l.unrolling import unroll
 from minigrad import threads
 
 POINTS_PER_DECADE = 3

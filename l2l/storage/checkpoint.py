@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 import minigrad as mg
-from l2l import archive
 from l2l.errors import OptimizerFileError
+from l2l.meta_training.state import Settings, Training
 from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
-from l2l.options import name_in, settings_of, whole
 from l2l.problems import PROBLEMS, make_problem
-from l2l.training import Settings, Training
+from l2l.registry import name_in, settings_of, whole
+from l2l.storage import archive
 
 FORMAT, OLDER = "l2l-optimizer-2", archive.UNCHECKED
 UNFINISHED = "l2l-checkpoint-1"
-TRAINED = Path(__file__).parent / "trained"  # the optimizers that come with the package
+TRAINED = Path(__file__).parents[1] / "trained"  # the optimizers that come with the package
 
 
 def save(path, optimizer, phi, **notes):

@@ -6,18 +6,18 @@ from functools import partial
 
 import numpy as np
 
-from l2l import evaluate, plots
+from l2l import evaluation, plots
 from l2l.errors import DivergenceError
+from l2l.experiments.runner import Outcome, markdown, rounded, spread
+from l2l.meta_training.loop import meta_gradient
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
-from l2l.reproduce.workshop import Outcome, markdown, rounded, spread
-from l2l.train import meta_gradient
 from minigrad import threads
 
 MODES = {"first-order": False, "exact": True}
 
 
-def run(settings, workshop):
+def run(settings, runner):
     """For each problem and mode: tune the meta learning rate and the clip on validation tasks, then train with the best
     pair and other seeds, and test."""
     rows, tried, claims, angles, results = [], [], [], {}, {}
@@ -25,7 +25,7 @@ def run(settings, workshop):
     for kind, given in settings["kinds"].items():
         if given is None:  # a quick run does without
             continue
-        entry = partial(_entry, workshop, kind, given)
+        entry = partial(_entry, runner, kind, given)
         rates, clips = given["grid"]["meta_learning_rate"], given["grid"]["clip"]
         grid = [{"meta_learning_rate": rate, "clip": clip} for rate in rates for clip in clips]
         tuning = {
@@ -58,7 +58,7 @@ def run(settings, workshop):
             "cosine": cosines,
             "price": prices,
         }
-    plots.angles(workshop.out / "figure.png", angles, "How far the first-order meta-gradient points from the exact one")
+    plots.angles(runner.out / "figure.png", angles, "How far the first-order meta-gradient points from the exact one")
     header = [
         "problem",
         "meta-gradient",
@@ -76,24 +76,24 @@ def run(settings, workshop):
     return Outcome(f"{markdown(header, rows)}\n{how}\n\n{tuning}", claims, results)
 
 
-def _entry(workshop, kind, given, mode, cell, seed, split):
+def _entry(runner, kind, given, mode, cell, seed, split):
     """What a training came to, kept while the experiment is not over: the losses of the optimizer that it made on tasks
     of the split. For the split "along" there are none, but the angles along the training, and the prices."""
-    recipe, test = workshop.recipe(kind, **given["problem"]), given["test"]
+    recipe, test = runner.recipe(kind, **given["problem"]), given["test"]
     recipe["training"] |= {**given["training"], "clip": cell["clip"]}
     rate = cell["meta_learning_rate"]
     what = f"{kind}, {mode}, rate {rate:g}, clip {_told(cell['clip'])}, {split}, seed {seed}"
-    problem, optimizer = workshop.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
+    problem, optimizer = runner.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
 
     def train(watch=None):
-        return workshop.train(recipe, rate, what, watch, seed=seed, second_derivatives=MODES[mode])
+        return runner.train(recipe, rate, what, watch, seed=seed, second_derivatives=MODES[mode])
 
     def race():
         try:
             training = train()
         except DivergenceError:  # a pair that nothing can be trained with
             return {"curves": np.full((1, 1), np.inf), "clipped": np.nan}
-        curves = evaluate.run(optimizer, training.phi, problem, split, test["seed"], test["runs"], test["steps"])
+        curves = evaluation.run(optimizer, training.phi, problem, split, test["seed"], test["runs"], test["steps"])
         clipped = sum(record["clipped"] for record in training.history) / training.meta_steps
         return {"curves": curves, "clipped": clipped}
 
@@ -105,7 +105,7 @@ def _entry(workshop, kind, given, mode, cell, seed, split):
         return {"curves": np.zeros((0, 0)), "cosine": cosines, "price": price}
 
     about = {"recipe": recipe, "rate": rate, "test": test}
-    return workshop.kept(what, about, along if split == "along" else race)
+    return runner.kept(what, about, along if split == "along" else race)
 
 
 def _loss(entry, given):

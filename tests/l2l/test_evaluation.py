@@ -3,7 +3,8 @@
 import numpy as np
 
 import l2l
-from l2l import evaluate, plots, report
+from l2l import evaluation, plots
+from l2l.cli import report
 from l2l.optimizers import make_optimizer
 from l2l.problems import Simple
 
@@ -14,7 +15,7 @@ def raced(optimizer, phi):
 
 def test_meta_trained_rule_is_shown_with_the_learning_rate_that_it_learned():
     found = raced(make_optimizer("sgd", learning_rate=0.001), {"log_learning_rate": np.log(0.25)})
-    assert evaluate.summary(found)["mine"]["learning_rate"] == 0.25
+    assert evaluation.summary(found)["mine"]["learning_rate"] == 0.25
     assert "0.25" in report.race(found, 2).splitlines()[-1].split()
     legend = plots.curves(None, found, "title").axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["mine, learning rate 0.25"]
@@ -52,12 +53,12 @@ CURVES = np.array([[1.0, 2.0], [3.0, 6.0], [5.0, 1.0]])
 
 
 def test_standard_error_is_the_sample_s_deviation_over_the_root_of_the_runs():
-    np.testing.assert_allclose(evaluate.standard_error(CURVES), [2.0 / np.sqrt(3.0), np.sqrt(7.0) / np.sqrt(3.0)])
+    np.testing.assert_allclose(evaluation.standard_error(CURVES), [2.0 / np.sqrt(3.0), np.sqrt(7.0) / np.sqrt(3.0)])
 
 
 def test_standard_error_of_a_single_run_is_zero():
-    np.testing.assert_array_equal(evaluate.standard_error(CURVES[:1]), [0.0, 0.0])
+    np.testing.assert_array_equal(evaluation.standard_error(CURVES[:1]), [0.0, 0.0])
 
 
 def test_standard_error_where_a_run_diverged_is_no_number_and_no_warning():
-    assert not np.isfinite(evaluate.standard_error(np.array([[1.0], [np.inf], [np.inf]]))).any()
+    assert not np.isfinite(evaluation.standard_error(np.array([[1.0], [np.inf], [np.inf]]))).any()

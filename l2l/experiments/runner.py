@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from l2l import archive, checkpoint
-from l2l.diagnostics import finite
-from l2l.evaluate import run, tune
+from l2l.evaluation import run, tune
+from l2l.experiments import settings
+from l2l.meta_training.measurements import finite
 from l2l.optimizers import Groups, make_optimizer
 from l2l.problems import make_problem
-from l2l.reproduce import settings
-from l2l.session import CHECKPOINT, OPTIMIZER, go_on, train_and_save, train_with_bar
+from l2l.storage import archive, checkpoint
+from l2l.storage.runs import CHECKPOINT, OPTIMIZER, resume_training, train_and_save, train_with_bar
 
 RECIPE = ("problem", "lstm", "groups", "training", "search", "seeds")
 KEPT = "l2l-race-1"
@@ -32,13 +32,13 @@ class Learned:
 
     optimizer: object
     phi: dict
-    story: dict
+    provenance: dict
 
 
-class Workshop:
+class Runner:
     """Where the experiment `name` runs: the folder for what it makes, and whether it is a quick run. Its checkpoints
     stay until the experiment has ended, so one that is interrupted goes on when it is run again. check: what
-    `files.alone_in` gave to whoever keeps the folder to this experiment.
+    `files.lock` gave to whoever keeps the folder to this experiment.
 
     A recipe is the part of an experiment's settings that decides what is learned.
     """
@@ -106,11 +106,11 @@ class Workshop:
         this folder is taken up where it ended.
         """
         self.folders.append(folder)
-        story, training = self._interrupted(recipe, folder) or self._learn(recipe, folder)
+        provenance, training = self._interrupted(recipe, folder) or self._learn(recipe, folder)
         self.keep_time()
         optimizer = _optimizer(recipe)
-        meta_steps = story["trial_meta_steps"] + training.meta_steps
-        return Learned(optimizer, training.phi, {**story, "meta_steps": meta_steps})
+        meta_steps = provenance["trial_meta_steps"] + training.meta_steps
+        return Learned(optimizer, training.phi, {**provenance, "meta_steps": meta_steps})
 
     def _learn(self, recipe, folder):
         search, (problem, optimizer) = recipe["search"], self._pair(recipe)
@@ -127,7 +127,7 @@ class Workshop:
                 best = trial, seed, rate
         trial, seed, rate = best
         rate *= search["continue_at"]
-        story = {
+        provenance = {
             "command": f"python -m l2l reproduce {self.name}{' --quick' if self.quick else ''}",
             "recipe": recipe,
             "data": problem.data,
@@ -136,17 +136,17 @@ class Workshop:
             "meta_learning_rate": rate,
         }
         options = {**recipe["training"], **self._shown(folder), "meta_learning_rate": rate, "seed": seed}
-        return story, train_and_save(problem, optimizer, folder, story, phi=trial.phi, **options)
+        return provenance, train_and_save(problem, optimizer, folder, provenance, phi=trial.phi, **options)
 
     def _interrupted(self, recipe, folder):
         """What an experiment that did not end has learned by this recipe in the folder, the rest of it learned now: the
-        pair (story, training), or None."""
+        pair (provenance, training), or None."""
         if not (folder / CHECKPOINT).is_file():
             return None
-        _, _, training, story = checkpoint.load_training(folder / CHECKPOINT)
-        if story.get("recipe") != recipe:
+        _, _, training, provenance = checkpoint.load_training(folder / CHECKPOINT)
+        if provenance.get("recipe") != recipe:
             return None
-        return story, training if training.finished else go_on(folder, **self._shown(folder))
+        return provenance, training if training.finished else resume_training(folder, **self._shown(folder))
 
     def _shown(self, folder):
         """How it trains in a folder, which may be the experiment's own."""
@@ -205,8 +205,8 @@ def _found(folder, recipe):
     path = folder / OPTIMIZER
     if not path.exists() or (folder / CHECKPOINT).exists():
         return None
-    story = checkpoint.read(path)[0]["notes"]
-    return Learned(*checkpoint.load(path), story) if story.get("recipe") == recipe else None
+    provenance = checkpoint.read(path)[0]["notes"]
+    return Learned(*checkpoint.load(path), provenance) if provenance.get("recipe") == recipe else None
 
 
 # ------------------------------------------------------------------------------------------ racing

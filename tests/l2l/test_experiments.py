@@ -11,19 +11,19 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError
-from l2l.reproduce import (
+from l2l.experiments import (
     EXPERIMENTS,
     cifar,
     curves,
     proposed_updates,
     reproduce,
+    runner,
     second_derivatives,
     settings,
-    workshop,
 )
-from l2l.reproduce.workshop import Workshop, best_of, markdown, rounded, spread
+from l2l.experiments.runner import Runner, best_of, markdown, rounded, spread
 
-TRAIN = sys.modules["l2l.train"]  # the attribute of that name is the function
+TRAIN = sys.modules["l2l.meta_training.loop"]  # the attribute of that name is the function
 
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
@@ -107,7 +107,7 @@ def test_quick_takes_the_small_numbers_and_else_the_full_ones():
 
 def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
     reproduce("quadratic", tmp_path / "quadratic")
-    header, _ = l2l.checkpoint.read(tmp_path / "quadratic" / "optimizer.npz")
+    header, _ = l2l.storage.checkpoint.read(tmp_path / "quadratic" / "optimizer.npz")
     notes = header["notes"]
     assert notes["command"] == "python -m l2l reproduce quadratic"
     assert notes["recipe"]["training"]["episodes"] == 2
@@ -117,10 +117,10 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
 
 
 def test_trials_may_be_on_another_problem_than_the_training(tiny, tmp_path, monkeypatch):
-    shop, seen = Workshop("quadratic", tmp_path), []
+    shop, seen = Runner("quadratic", tmp_path), []
     for name in ("train_with_bar", "train_and_save"):
-        train = getattr(workshop, name)
-        monkeypatch.setattr(workshop, name, lambda p, *a, do=train, **k: seen.append(p.functions) or do(p, *a, **k))
+        train = getattr(runner, name)
+        monkeypatch.setattr(runner, name, lambda p, *a, do=train, **k: seen.append(p.functions) or do(p, *a, **k))
     recipe = shop.recipe("quadratic")
     recipe["search"]["problem"] = {"functions": 1}
     shop.learn(recipe, tmp_path)
@@ -129,7 +129,7 @@ def test_trials_may_be_on_another_problem_than_the_training(tiny, tmp_path, monk
 
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
     reproduce("quadratic", tmp_path / "quadratic")
-    shop = Workshop("no-free-lunch", tmp_path / "no-free-lunch")
+    shop = Runner("no-free-lunch", tmp_path / "no-free-lunch")
     saved = l2l.load(tmp_path / "quadratic" / "optimizer.npz")[1]
     taken = shop.learned("quadratic").phi
     np.testing.assert_array_equal(taken["output"]["W"], saved["output"]["W"])
@@ -141,7 +141,7 @@ def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_p
 
 def interrupt_when(monkeypatch, what, episode):
     """The training called `what` is interrupted before its task of that episode is drawn."""
-    train, draw = workshop.train_and_save, TRAIN.draw_task
+    train, draw = runner.train_and_save, TRAIN.draw_task
 
     def trained(*arguments, **settings):
         def drawn(problem, split, seed, index):
@@ -153,7 +153,7 @@ def interrupt_when(monkeypatch, what, episode):
             patch.setattr(TRAIN, "draw_task", drawn)
             return train(*arguments, **settings)
 
-    monkeypatch.setattr(workshop, "train_and_save", trained)
+    monkeypatch.setattr(runner, "train_and_save", trained)
 
 
 @pytest.mark.parametrize("what", ["quadratic", "1"], ids=["first", "another seed"])
@@ -166,8 +166,8 @@ def test_interrupted_experiment_goes_on_where_it_was(tiny, tmp_path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             reproduce("quadratic", out)
     assert "the same command goes on from there" in capsys.readouterr().err
-    trained, train = [], workshop.train_and_save
-    monkeypatch.setattr(workshop, "train_and_save", lambda *a, **k: trained.append(k["what"]) or train(*a, **k))
+    trained, train = [], runner.train_and_save
+    monkeypatch.setattr(runner, "train_and_save", lambda *a, **k: trained.append(k["what"]) or train(*a, **k))
     reproduce("quadratic", out)
     assert trained == (["1"] if what == "quadratic" else [])
     for name in ("optimizer.npz", "seeds/1/optimizer.npz"):
@@ -181,14 +181,14 @@ def test_optimizer_of_an_experiment_that_did_not_end_is_not_taken(tiny, tmp_path
         with pytest.raises(KeyboardInterrupt):
             reproduce("quadratic", tmp_path / "quadratic")
     assert (tmp_path / "quadratic" / "optimizer.npz").exists()
-    Workshop("no-free-lunch", tmp_path / "no-free-lunch").learned("quadratic")
+    Runner("no-free-lunch", tmp_path / "no-free-lunch").learned("quadratic")
     assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
 def test_minutes_of_an_interrupted_experiment_are_those_of_all_its_parts(tiny, tmp_path, monkeypatch):
     now, out = [0.0], tmp_path / "quadratic"
     clock = types.SimpleNamespace(perf_counter=lambda: now[0])
-    for module in ("l2l.reproduce", "l2l.reproduce.workshop"):
+    for module in ("l2l.experiments", "l2l.experiments.runner"):
         monkeypatch.setattr(sys.modules[module], "time", clock, raising=False)
 
     def interrupted(*arguments):
@@ -231,14 +231,14 @@ def small_training(tmp_path, clip, split):
     """An entry of the experiment second-derivatives, on quadratics."""
     given = settings.load("second-derivatives")["kinds"]["quadratic"]
     cell = {"meta_learning_rate": 0.01, "clip": clip}
-    shop = Workshop("second-derivatives", tmp_path)
+    shop = Runner("second-derivatives", tmp_path)
     return second_derivatives._entry(shop, "quadratic", given, "exact", cell, 1, split)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_what_is_tuned_or_told_of_is_measured_on_tasks_of_that_split(tiny, tmp_path, monkeypatch, split):
-    drawn, run = [], second_derivatives.evaluate.run
-    monkeypatch.setattr(second_derivatives.evaluate, "run", lambda *a: drawn.append(a[3]) or run(*a))
+    drawn, run = [], second_derivatives.evaluation.run
+    monkeypatch.setattr(second_derivatives.evaluation, "run", lambda *a: drawn.append(a[3]) or run(*a))
     small_training(tmp_path, None, split)
     assert drawn == [split]
 
@@ -252,7 +252,7 @@ def test_settings_with_which_a_training_diverges_are_the_worst(tiny, tmp_path, m
     def diverge(*arguments, **options):
         raise DivergenceError("lost")
 
-    monkeypatch.setattr(Workshop, "train", diverge)
+    monkeypatch.setattr(Runner, "train", diverge)
     assert second_derivatives._loss(small_training(tmp_path, None, "validation"), {"test": {"divide_by": 1}}) == np.inf
 
 
@@ -321,7 +321,7 @@ def test_one_lstm_that_is_ahead_of_two_is_reported():
 
 
 def test_race_is_kept_until_the_experiment_ends(tmp_path):
-    shop, computed = Workshop("cifar", tmp_path), []
+    shop, computed = Runner("cifar", tmp_path), []
 
     def entry():
         computed.append(1)
@@ -338,7 +338,7 @@ def test_race_is_kept_until_the_experiment_ends(tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b""], ids=["truncated", "empty"])
 def test_race_whose_file_is_damaged_is_run_again(tmp_path, damage):
-    shop, computed = Workshop("cifar", tmp_path), []
+    shop, computed = Runner("cifar", tmp_path), []
 
     def entry():
         computed.append(1)

@@ -1,0 +1,1 @@
+"""What is wrong with a meta-training, and what to do."""

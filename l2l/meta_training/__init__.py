@@ -1,0 +1,1 @@
+"""Meta-training: gradient descent on an optimizer's parameters φ."""

@@ -1,0 +1,1 @@
+"""Saved optimizers and meta-trainings on disk."""
