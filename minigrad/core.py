@@ -13,10 +13,13 @@ when none is, it is plain NumPy. Nesting alone decides.
 import functools
 import inspect
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from minigrad import structure
+from minigrad.structure import Array, Tree
 
 
 class EscapedVarError(RuntimeError):
@@ -36,7 +39,8 @@ _levels = itertools.count()
 
 class Tape:
     """What one call of `vjp` records. A node is a position: shapes[i] and dtypes[i] describe the i-th value; an edge
-    (node, parent, rule) says where its cotangent goes; for values with one rule in common, node is a slice.
+    (node, parent, rule) says where its cotangent goes. From a primitive with several results there is one edge, whose
+    node is the tuple of the results' nodes, and parent the list of the arguments' (None where nobody watches).
 
     An inner tape is younger, so its level is higher. A tape holds no Var, and of the values only what rules close over:
     it is never part of a reference cycle.
@@ -110,55 +114,43 @@ primitives = {}
 """Every registered primitive by name; the tests and the table of rules are generated from it."""
 
 
-def traced(function, rule, order=2):
-    """`function`, made to record itself when an argument is a Var.
+def traced(function: Callable, rule: Callable, order: int = 2, several: bool = False) -> Callable:
+    """`function`, made to record itself when an argument is a Var: a primitive.
 
     Arguments before the slash in function's signature are arrays, those after it are options.
-    rule(out, *arguments) returns a cotangent rule, or for several arrays a tuple of them (None for an
-    array that is not differentiated). It should close over nothing but what it needs: that is all a tape
-    keeps alive. Broadcasting need not be undone, nor dtypes restored: `_backward` does both.
 
-    With order=1 the rule is not itself differentiable, and nesting raises SecondDerivativeError at the call.
+    One result: function returns an array, and rule(out, *arguments) a cotangent rule g ↦ g ∂out/∂argument, or for
+    several arrays a tuple of them (None for an array that is not differentiated).
+
+    Several results, several=True: function returns a tuple of arrays, and rule(outs, *arguments) one function, which
+    takes the tuple of the cotangents of all results, zeros for a result that was not used, and returns the tuple of
+    those of all arguments (None where not differentiated): what these share is computed once.
+
+    A rule closes over nothing but what it needs: that is all a tape keeps alive. Broadcasting need not be undone, nor
+    dtypes restored: `_backward` does both.
+
+    With order=1 the rule is not itself differentiable. Nesting raises SecondDerivativeError, at the call, or in the
+    pullback where its cotangents are watched; the last line of function's docstring says what to do instead.
     """
+    from minigrad import fast_paths  # which needs what is defined above
+
     kinds = [p.kind for p in inspect.signature(function).parameters.values()]
     arrays = kinds.count(inspect.Parameter.POSITIONAL_ONLY)
+    usual = order == 2 and not several
+    if usual and arrays == 1:
+        wrapper = fast_paths.unary(function, rule)
+    elif usual and arrays == len(kinds) == 2:
+        wrapper = fast_paths.binary(function, rule)
+    else:
+        wrapper = _general(function, rule if order > 1 else _first_order(function, rule), several)
+    functools.update_wrapper(wrapper, function)
+    wrapper.rule = rule
+    wrapper.order = order
+    return wrapper
 
-    def unary(x, *args, **options):
-        if type(x) is not Var:
-            return function(x, *args, **options)
-        tape, inner = x.tape, x.value
-        value = (unary if type(inner) is Var else function)(inner, *args, **options)
-        node = new_node(tape, value)
-        tape.edges.append((node, x.node, rule(value, inner, *args, **options)))
-        return Var(value, node, tape)
 
-    def binary(x, y):
-        tape = x.tape if type(x) is Var else None
-        y_tape = y.tape if type(y) is Var else None
-        if tape is not y_tape:
-            return one_sided(x, y, tape, y_tape)
-        if tape is None:
-            return function(x, y)
-        inner_x, inner_y = x.value, y.value
-        innermost = type(inner_x) is not Var and type(inner_y) is not Var
-        value = function(inner_x, inner_y) if innermost else binary(inner_x, inner_y)
-        to_x, to_y = rule(value, inner_x, inner_y)
-        node = new_node(tape, value)
-        tape.edges.append((node, x.node, to_x))
-        tape.edges.append((node, y.node, to_y))
-        return Var(value, node, tape)
-
-    def one_sided(x, y, tape, y_tape):
-        """`binary` where x and y are not on the same tape: the younger tape watches, the other argument is constant."""
-        watched = 0
-        if tape is None or (y_tape is not None and y_tape.level > tape.level):
-            watched, tape = 1, y_tape
-        parent = y.node if watched else x.node
-        inner = (x, y.value) if watched else (x.value, y)
-        value = binary(*inner)
-        node = new_node(tape, value)
-        tape.edges.append((node, parent, rule(value, *inner)[watched]))
-        return Var(value, node, tape)
+def _general(function, rule, several=False):
+    """`traced` for any number of arguments and results: the youngest tape watches, and all else is constant to it."""
 
     def general(*args, **options):
         tape = None
@@ -167,31 +159,50 @@ def traced(function, rule, order=2):
                 tape = arg.tape
         if tape is None:
             return function(*args, **options)
-        inner = [arg.value if type(arg) is Var and arg.tape is tape else arg for arg in args]
-        if order == 1 and any(type(value) is Var for value in inner):
-            raise SecondDerivativeError(
-                f"{function.__name__} has no second derivative: {inspect.getdoc(function).splitlines()[-1]}"
-            )
-        value = general(*inner, **options)
-        rules = rule(value, *inner, **options)
-        node = new_node(tape, value)
-        for arg, back in zip(args, rules if type(rules) is tuple else (rules,), strict=False):
-            if type(arg) is Var and arg.tape is tape:
-                tape.edges.append((node, arg.node, back))
-        return Var(value, node, tape)
+        parents = [arg.node if type(arg) is Var and arg.tape is tape else None for arg in args]
+        inner = [arg if parent is None else arg.value for arg, parent in zip(args, parents, strict=True)]
+        out = general(*inner, **options)
+        backs = rule(out, *inner, **options)
+        if several:
+            nodes = tuple([new_node(tape, value) for value in out])
+            tape.edges.append((nodes, parents, backs))
+            return tuple([Var(value, node, tape) for value, node in zip(out, nodes, strict=True)])
+        node = new_node(tape, out)
+        for parent, back in zip(parents, backs if type(backs) is tuple else (backs,), strict=False):
+            if parent is not None:
+                tape.edges.append((node, parent, back))
+        return Var(out, node, tape)
 
-    plain = order == 2 and (arrays == 1 or arrays == len(kinds))
-    wrapper = {1: unary, 2: binary}.get(arrays, general) if plain else general
-    functools.update_wrapper(wrapper, function)
-    wrapper.rule = rule
-    wrapper.order = order
-    return wrapper
+    return general
 
 
-def primitive(rule, samples, order=2):
+def _first_order(function, rule):
+    """`rule`, made to refuse arguments and cotangents that another tape watches: it cannot be differentiated."""
+
+    def refuse_vars(values):
+        if any(type(value) is Var for value in values):
+            advice = (inspect.getdoc(function) or "").rpartition("\n")[2]
+            raise SecondDerivativeError(f"{function.__name__} has no second derivative: {advice}")
+
+    def once(back):
+        def checked(g):
+            refuse_vars(g if type(g) is tuple else (g,))
+            return back(g)
+
+        return back and checked
+
+    def checked_rule(out, *arguments, **options):
+        refuse_vars(arguments)
+        backs = rule(out, *arguments, **options)
+        return tuple(map(once, backs)) if type(backs) is tuple else once(backs)
+
+    return checked_rule
+
+
+def primitive(rule: Callable, samples: Callable, order: int = 2) -> Callable[[Callable], Callable]:
     """Decorator: register a NumPy function as a differentiable primitive, in this one place.
 
-    rule and order: see `traced`. samples: a function of a numpy Generator that returns a list of argument
+    rule and order: see `traced`; one result. samples: a function of a numpy Generator that returns a list of argument
     tuples in float64; the generated tests run every one of them through value, gradient and second gradient.
     """
 
@@ -222,28 +233,45 @@ def _fit(cotangent, shape, dtype):
 
 def _backward(tape, edges, output, cotangent):
     """The cotangents of the tape's leaves, by node, given the one of the node `output`. Empties the list `edges`."""
-    shapes, dtypes = tape.shapes, tape.dtypes
-    cotangents = [None] * len(shapes)
+    cotangents = [None] * len(tape.shapes)
     cotangents[output] = cotangent
     current = g = None
     while edges:
         node, parent, rule = edges.pop()
+        if type(node) is tuple:
+            _pull_several(tape, cotangents, node, parent, rule)
+            continue
         if node != current:
             current, g = node, cotangents[node]
-            several = type(node) is slice
-            cotangents[node] = [None] * len(g) if several else None  # nothing reads it later: free it once it is used
-            g = None if several and all(part is None for part in g) else g
+            cotangents[node] = None  # nothing reads it later: free it once it is used
         if g is None or rule is None:  # the output does not depend on this node, or not differentiably
             continue
-        contribution = rule(g)
-        if contribution.shape != shapes[parent] or contribution.dtype is not dtypes[parent]:
-            contribution = _fit(contribution, shapes[parent], dtypes[parent])
-        so_far = cotangents[parent]
-        cotangents[parent] = contribution if so_far is None else so_far + contribution
+        _add(tape, cotangents, parent, rule(g))
     return cotangents
 
 
-def trace(f, x):
+def _pull_several(tape, cotangents, nodes, parents, rule):
+    """`_backward` along an edge from the results of one primitive to its arguments."""
+    arrived = [cotangents[node] for node in nodes]
+    if all(g is None for g in arrived):
+        return
+    for k, node in enumerate(nodes):
+        cotangents[node] = None
+        if arrived[k] is None:
+            arrived[k] = np.zeros(tape.shapes[node], tape.dtypes[node])
+    for parent, contribution in zip(parents, rule(tuple(arrived)), strict=True):
+        if parent is not None and contribution is not None:
+            _add(tape, cotangents, parent, contribution)
+
+
+def _add(tape, cotangents, node, contribution):
+    if contribution.shape != tape.shapes[node] or contribution.dtype is not tape.dtypes[node]:
+        contribution = _fit(contribution, tape.shapes[node], tape.dtypes[node])
+    so_far = cotangents[node]
+    cotangents[node] = contribution if so_far is None else so_far + contribution
+
+
+def trace(f: Callable, x: Tree) -> tuple[Array, Any, Callable]:
     """Run f on x, watched by a new tape. f returns a pair (output, anything else).
 
     Returns what the world outside sees of the output, that second item, and the pullback: see `vjp`.
@@ -282,7 +310,7 @@ def _own(g, x):
     return g.copy() if type(g) is np.ndarray else g
 
 
-def vjp(f, x):
+def vjp(f: Callable[[Tree], Array], x: Tree) -> tuple[Array, Callable[[Array], Tree]]:
     """The value y = f(x) and the vector-Jacobian product v ↦ vᵀ ∂f/∂x at x.
 
     x: a float array or a tree (dict, list, tuple) of them; f returns one array. Returns (y, pullback), where
@@ -295,7 +323,7 @@ def vjp(f, x):
     return value, pullback
 
 
-def stop_gradient(x):
+def stop_gradient(x: Tree) -> Tree:
     """x as a constant: every Var in the tree x is replaced by its plain value, for all tapes at once."""
     return structure.map(_plain, x) if isinstance(x, (dict, list, tuple)) else _plain(x)
 

@@ -1,43 +1,50 @@
-"""Trees: any nesting of dict, list and tuple whose leaves are arrays. One argument can then hold all parameters.
+"""Trees: any nesting of dict, list, tuple and NamedTuple whose leaves are arrays. One argument then holds them all.
 
 `minigrad.tree` is the public face of this; it adds `ravel`, which needs primitives, while core.py needs `flatten`.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
 import numpy as np
 
+Array: TypeAlias = Any
+"""A float array: a NumPy array, anything that np.asarray makes one of, or a Var."""
+Tree: TypeAlias = Any
+"""One array, or a dict, list, tuple or NamedTuple of trees."""
 
-def flatten(tree):
+
+def flatten(tree: Tree) -> tuple[list, Callable[[Iterable], Tree]]:
     """The leaves of tree in order, and the function that rebuilds the structure from as many leaves.
 
     Dictionaries are read in sorted key order, so equal dictionaries flatten equally. None is an empty tree.
     Raises TypeError for any other container, and for dictionary keys that are not strings.
     """
+    leaves = []
+    build = _take_apart(tree, leaves)
+    return leaves, lambda new: build(iter(new))
+
+
+def _take_apart(tree, leaves):
+    """Appends the leaves of tree to the list `leaves`; returns what rebuilds the tree from an iterator over others."""
+    named = isinstance(tree, tuple) and hasattr(tree, "_fields")
+    if named or type(tree) in (list, tuple):
+        kind, builds = type(tree)._make if named else type(tree), [_take_apart(item, leaves) for item in tree]
+        return lambda new: kind([build(new) for build in builds])
     if isinstance(tree, dict):
         if not all(isinstance(key, str) for key in tree):
             raise TypeError(f"the keys of a tree are strings, this one has {list(tree)!r}")
-        keys = sorted(tree)
-        return _flatten_items([tree[key] for key in keys], lambda items: dict(zip(keys, items, strict=True)))
-    if type(tree) in (list, tuple):
-        return _flatten_items(tree, type(tree))
+        builds = [(key, _take_apart(tree[key], leaves)) for key in sorted(tree)]
+        return lambda new: {key: build(new) for key, build in builds}
     if tree is None:
-        return [], lambda leaves: None
-    if isinstance(tree, (set, frozenset, str, bytes)) or hasattr(tree, "_fields") or hasattr(tree, "__next__"):
+        return lambda new: None
+    if isinstance(tree, (set, frozenset, str, bytes)) or hasattr(tree, "__next__"):
         raise TypeError(f"a {type(tree).__name__} cannot be part of a tree: use dict, list or tuple of arrays")
-    return [tree], lambda leaves: leaves[0]
+    leaves.append(tree)
+    return next
 
 
-def _flatten_items(items, build):
-    parts = [flatten(item) for item in items]
-    counts = [len(leaves) for leaves, _ in parts]
-
-    def rebuild(leaves):
-        rest = iter(leaves)
-        return build([part([next(rest) for _ in range(n)]) for (_, part), n in zip(parts, counts, strict=True)])
-
-    return [leaf for leaves, _ in parts for leaf in leaves], rebuild
-
-
-def check_float(x, what):
+def check_float(x: Any, what: str) -> None:
     """Raises TypeError, with what as its beginning, where x is neither a float nor an array of floats."""
     kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
     if isinstance(x, np.ma.MaskedArray):
@@ -46,7 +53,7 @@ def check_float(x, what):
         raise TypeError(f"only floats can be differentiated, {what} {kind}: make it a float array, with astype(float)")
 
 
-def numbers(x, what):
+def numbers(x: Any, what: str) -> np.ndarray:
     """x as an array. Raises TypeError, with what as its beginning, where that would hold anything but real numbers."""
     try:
         array = np.asarray(x)
@@ -58,7 +65,7 @@ def numbers(x, what):
     return array
 
 
-def map(f, tree):
+def map(f: Callable[[Array], Any], tree: Tree) -> Tree:
     """The tree with f applied to every leaf."""
     leaves, rebuild = flatten(tree)
     return rebuild([f(leaf) for leaf in leaves])

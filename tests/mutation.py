@@ -24,7 +24,7 @@ LOG = ROOT / "mutation.jsonl"
 ENDLESS = 120  # seconds of processor time, after which a run is ended: several times what all tests of a file take
 
 ENGINE = ("primitives", "axes", "core", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
-ENGINE += ("special_values",)
+ENGINE += ("traced", "known_gradient", "left_behind", "special_values")
 IMAGE = ("image", "primitives", "special_values")
 LEARNING = ("unroll", "train", "curvature_rules", "optimizers")
 
@@ -38,7 +38,7 @@ def tests_of(file):
 
 
 OPS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "minigrad/ops").glob("*.py"))
-TESTS = {file: tests_of(file) for file in ("minigrad/core.py", *OPS, "l2l/unrolling.py")}
+TESTS = {file: tests_of(file) for file in ("minigrad/core.py", "minigrad/fast_paths.py", *OPS, "l2l/unrolling.py")}
 
 
 def _table(names):

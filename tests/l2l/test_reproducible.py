@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import _jit, lstm
-from tests.minigrad.test_kernels import operands
+import minigrad as mg
+from minigrad.kernels import _jit, lstm, lstm_compiled
+from tests.minigrad.test_kernels import in_bytes, operands
 
 ROOT = Path(__file__).parents[2]
 TRAINING = """
@@ -32,15 +33,11 @@ for problem in (Quadratic(functions=32), MNIST(batch=16)):
 STEPS = """
 import hashlib, sys
 import numpy as np
-from minigrad.kernels import _jit, lstm
-from tests.minigrad.test_kernels import operands
+from tests.minigrad.test_kernels import forward_and_backward, in_bytes, operands
 
 for P in map(int, sys.argv[1:]):
-    arguments, cotangents = operands(P, np.float32)
-    new = lstm.forward(*arguments)
-    found = lstm.backward(*arguments, new[1], *cotangents, False)
-    arrays = [a for part in (*new, *found) for a in (part if type(part) is tuple else [part])]
-    print(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+    found = forward_and_backward(*operands(P, np.float32), input_gradient=False)
+    print(hashlib.sha256(b"".join(in_bytes(found))).hexdigest())
 """
 
 
@@ -78,7 +75,7 @@ def test_training_in_another_process_gives_the_same_bits():
 
 def test_what_a_kernel_computes_does_not_depend_on_what_ran_before():
     # Few coordinates take one thread, many several: two kernels with the same helpers.
-    few, many = str(lstm.TILE // 2), str(5 * lstm.TILE + 3)
+    few, many = str(lstm_compiled.TILE // 2), str(5 * lstm_compiled.TILE + 3)
     first = fingerprints(STEPS, few, many)
     assert fingerprints(STEPS, many, few) == first[::-1]
 
@@ -96,17 +93,12 @@ def test_where_arrays_lie_in_memory_changes_no_bit():
     arguments, cotangents = operands(300, np.float32)
 
     def run(offset):
-        place = lambda x: tuple(map(place, x)) if isinstance(x, tuple) else moved(x, offset)  # noqa: E731
-        placed = place(arguments)
-        new = lstm.forward(*placed)
-        found = lstm.backward(*placed, place(new[1]), *place(cotangents), True)
-        x, W = placed[0], placed[3][1].reshape(80, 40)
+        placed, given = mg.tree.map(lambda array: moved(array, offset), (arguments, cotangents))
+        y, new = lstm.forward(placed)
+        found = lstm.backward(placed, mg.tree.map(lambda h: moved(h, offset), new.h), *given, True)
+        x, W = placed.x, placed.weights.W[1].reshape(80, 40)
         numpy = [np.tanh(x), np.exp(x), np.sum(x, 0), np.sum(x), W @ W.T, W @ W[0], W[0] @ W[1]]
-        return [
-            np.asarray(a).tobytes()
-            for part in (*new, *found, numpy)
-            for a in (part if type(part) in (tuple, list) else [part])
-        ]
+        return in_bytes([y, new, found, numpy])
 
     first = run(0)
     for offset in range(4, 64, 4):
