@@ -6,7 +6,7 @@
     cache         on disk where a folder is writable, in memory otherwise.
 
 Set MINIGRAD_NUMBA=0 (or "false", "no", "off") in the environment to run the NumPy reference of every kernel instead:
-Numba is not even imported. Under NUMBA_DISABLE_JIT=1, too, the references run.
+Numba is not even imported. The references run, too, where Numba is not installed, and under NUMBA_DISABLE_JIT=1.
 
 Kernels share their work among threads of OpenMP, of which two things are to be known.
 
@@ -18,25 +18,30 @@ Kernels share their work among threads of OpenMP, of which two things are to be 
 
 import contextlib
 import functools
+import inspect
 import os
 import threading
+import warnings
 
 import numpy as np
 
 enabled = os.environ.get("MINIGRAD_NUMBA", "1").lower() not in ("0", "false", "no", "off")
 
 if enabled:
-    import numba
+    try:
+        import numba
+        from numba.extending import lower_builtin, overload, type_callable
 
-    enabled = not numba.config.DISABLE_JIT
+        enabled = not numba.config.DISABLE_JIT
+    except ImportError as error:  # there is no Numba, or none that goes with this NumPy
+        enabled = False
+        warnings.warn(
+            f"Numba cannot be imported ({error}), so minigrad computes with NumPy alone, several times more slowly: "
+            "install Numba, or set MINIGRAD_NUMBA=0 in the environment to turn this warning off",
+            stacklevel=2,
+        )
 
-if enabled:
-    from llvmlite import ir
-    from numba import prange
-    from numba.core import cgutils, codegen, compiler
-    from numba.extending import lower_builtin, overload, type_callable
-else:
-    prange = range
+prange = numba.prange if enabled else range
 
 _USUAL = {np.dtype(np.float32), np.dtype(np.float64)}  # in this machine's byte order
 
@@ -97,7 +102,42 @@ if enabled:
 _OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}, "nogil": True}
 
 
-if enabled:
+def _internals():
+    """The modules of Numba and llvmlite whose inner parts are used below, or None where these are not as expected.
+
+    Without them everything is computed as well, but compiled as Numba does by default: more slowly, and the last bits
+    may depend on what a process has computed before.
+    """
+    try:
+        from llvmlite import ir
+        from numba.core import cgutils, codegen, compiler
+
+        signature = inspect.signature(compiler.Compiler.__init__)
+        known = (
+            list(signature.parameters)[:4] == ["self", "typingctx", "targetctx", "library"]
+            and callable(codegen.JITCodeLibrary._optimize_final_module)
+            and callable(codegen.JITCodeLibrary.enable_object_caching)
+            and callable(cgutils.get_or_insert_function)
+            and callable(cgutils.for_range_slice)
+            and issubclass(ir.values.AttributeSet, set)
+        )
+    except (ImportError, AttributeError, ValueError):
+        known = False
+    if known:
+        return ir, cgutils, codegen, compiler
+    warnings.warn(
+        f"minigrad does not know the compiler of Numba {numba.__version__}, and uses it as it is: kernels are slower, "
+        "and their last bits may differ from one process to the next. Install a version of Numba within the range "
+        "in requirements.txt",
+        stacklevel=2,
+    )
+    return None
+
+
+internals = _internals() if enabled else None
+
+if internals:
+    ir, cgutils, codegen, compiler = internals
 
     class _Library(codegen.JITCodeLibrary):
         """The machine code of a kernel, which calls copies of its helpers that are its own.
@@ -134,7 +174,7 @@ def jit(function=None, *, parallel=False, inline=False, entry=False):
     if not enabled:
         return function
     options = {**_OPTIONS, "parallel": parallel, "forceinline": inline, "no_cpython_wrapper": not entry}
-    if entry:
+    if entry and internals:
         options["pipeline_class"] = _SelfContained
     compiled = numba.njit(no_cfunc_wrapper=True, **options)(function)
     if entry:
@@ -174,9 +214,10 @@ if enabled:
 
     @lower_builtin(wide_vectors)
     def _lower(context, builder, signature, args):
-        attributes = builder.function.attributes
-        set.add(attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no attributes with values
-        attributes.add("noinline")  # inside a caller it would be compiled like the caller
+        if internals:
+            attributes = builder.function.attributes
+            set.add(attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no attributes with values
+            attributes.add("noinline")  # inside a caller it would be compiled like the caller
         return context.get_dummy_value()
 
 
@@ -192,14 +233,19 @@ if enabled:
 
     @lower_builtin(prefetch, numba.types.Array)
     def _lower_prefetch(context, builder, signature, args):
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        arguments = pointer, number, number, number
-        fetch = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), arguments), "llvm.prefetch.p0"
-        )
-        data = builder.bitcast(array.data, pointer)
-        size = builder.mul(builder.extract_value(array.shape, 0), array.itemsize)
-        with cgutils.for_range_slice(builder, size.type(0), size, size.type(64)) as (offset, _):
-            builder.call(fetch, [builder.gep(data, [offset]), number(0), number(3), number(1)])
+        if internals:
+            _fetch(builder, context.make_array(signature.args[0])(context, builder, args[0]))
         return context.get_dummy_value()
+
+
+def _fetch(builder, array):
+    """Emit the instructions that fetch the array, 64 bytes at a time."""
+    pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    arguments = pointer, number, number, number
+    fetch = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), arguments), "llvm.prefetch.p0"
+    )
+    data = builder.bitcast(array.data, pointer)
+    size = builder.mul(builder.extract_value(array.shape, 0), array.itemsize)
+    with cgutils.for_range_slice(builder, size.type(0), size, size.type(64)) as (offset, _):
+        builder.call(fetch, [builder.gep(data, [offset]), number(0), number(3), number(1)])
