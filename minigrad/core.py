@@ -34,6 +34,11 @@ _ESCAPED = (
     "this Var outlived the grad, vjp or value_and_grad call that made it: return what you need from the "
     "differentiated function, or keep minigrad.stop_gradient(x)"
 )
+_NOT_FOR_NUMPY = (
+    "NumPy cannot see through a Var: use the function of the same name in minigrad, "
+    "or minigrad.stop_gradient(x) for its plain value"
+)
+_ABOUT_SHAPE = (np.shape, np.ndim, np.size)
 _levels = itertools.count()
 
 
@@ -59,7 +64,7 @@ class Var:
     and `tape`. Its operators and methods are NumPy's, installed by `minigrad.ops`."""
 
     __slots__ = ("value", "node", "tape")
-    __array_ufunc__ = None  # ndarray * Var defers to Var.__rmul__ instead of making an object array
+    __array_priority__ = 1.0  # above an array's 0: ndarray * Var defers to Var.__rmul__
 
     def __init__(self, value, node, tape):
         self.value = value
@@ -86,11 +91,13 @@ class Var:
     def __deepcopy__(self, memo):
         return self  # it is immutable, and a copy of its tape would be one that nobody reads
 
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError(
-            "NumPy cannot see through a Var: use the function of the same name in minigrad, "
-            "or minigrad.stop_gradient(x) for its plain value"
-        )
+    def __array__(self, dtype=None, copy=None):  # also what np.exp(x) and other ufuncs call
+        raise TypeError(_NOT_FOR_NUMPY)
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function in _ABOUT_SHAPE and len(args) == 1 and not kwargs:
+            return getattr(args[0], function.__name__)
+        raise TypeError(_NOT_FOR_NUMPY)
 
     def __bool__(self):
         return bool(self.value)

@@ -1,5 +1,6 @@
 """The transforms: nesting, trees, errors, and which rules keep an input alive."""
 
+import operator
 import weakref
 from typing import NamedTuple
 
@@ -211,10 +212,51 @@ def test_item_assignment_names_the_alternative():
         mg.grad(f)(np.ones(2))
 
 
-@pytest.mark.parametrize("escape", [np.asarray, np.exp, float])
-def test_leaving_for_numpy_or_float_is_refused(escape):
-    with pytest.raises(TypeError):
-        mg.grad(lambda x: escape(x))(1.0)
+def test_float_of_a_var_names_stop_gradient():
+    with pytest.raises(TypeError, match=r"minigrad\.stop_gradient"):
+        mg.grad(lambda x: float(x))(1.0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(np.asarray, np.exp, np.sum, np.mean, np.transpose, np.where, np.einsum, np.linalg.inv, np.add.reduce),
+        lambda x: np.multiply(np.ones((2, 2)), x),
+        lambda x: np.concatenate([np.ones((2, 2)), x]),
+        lambda x: np.dot(x, x),
+        lambda x: np.reshape(x, -1),
+        lambda x: np.size(x, 0),
+        lambda x: operator.setitem(np.ones((3, 2, 2)), 0, x),
+    ],
+)
+def test_numpys_functions_name_minigrads(function):
+    with pytest.raises(TypeError, match="use the function of the same name in minigrad, or minigrad.stop_gradient"):
+        mg.grad(lambda x: mg.sum(function(x)))(np.ones((2, 2)))
+
+
+def test_adding_a_var_in_place_leaves_the_array_as_it_was():
+    total = np.ones(2)
+
+    def f(x):
+        new = total
+        new += x
+        return mg.sum(new * new)
+
+    np.testing.assert_array_equal(mg.grad(f)(np.ones(2)), [4.0, 4.0])
+    np.testing.assert_array_equal(total, [1.0, 1.0])
+
+
+def test_numpy_tells_the_shape_of_a_var():
+    seen = []
+    mg.grad(lambda x: (seen.extend([np.shape(x), np.ndim(x), np.size(x)]), mg.sum(x))[1])(np.ones((2, 3)))
+    assert seen == [(2, 3), 2, 6]
+
+
+def test_a_comparison_with_an_array_on_the_left_is_a_boolean_array():
+    seen = []
+    mg.grad(lambda x: (seen.append(np.array([0.0, 2.0]) < x), mg.sum(x))[1])(np.ones(2))
+    assert [type(mask) for mask in seen] == [np.ndarray]
+    np.testing.assert_array_equal(seen[0], [True, False])
 
 
 def test_wrong_rule_shape_is_reported():
