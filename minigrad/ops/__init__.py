@@ -3,9 +3,22 @@
 import operator
 
 from minigrad.core import Var, stop_gradient
-from minigrad.ops import batch_norm, elementwise, image, linalg, nn, reduce, shape
+from minigrad.ops import (
+    batch_norm,
+    einsum,
+    elementwise,
+    image,
+    linalg,
+    nn,
+    rearrange,
+    reduce,
+    scans,
+    shape,
+    trigonometric,
+)
 
-__all__ = ["batch_norm", "elementwise", "image", "linalg", "nn", "reduce", "shape"]
+__all__ = ["batch_norm", "einsum", "elementwise", "image", "linalg", "nn"]
+__all__ += ["rearrange", "reduce", "scans", "shape", "trigonometric"]
 
 
 def _swapped(operation):
@@ -36,9 +49,13 @@ Var.__abs__ = elementwise.abs
 Var.__getitem__ = shape.getitem
 Var.__iter__ = lambda self: (self[i] for i in range(len(self)))
 Var.T = property(shape.transpose)
-Var.sum = reduce.sum
-Var.mean = reduce.mean
-Var.max = reduce.max
-Var.min = reduce.min
 Var.reshape = lambda self, *shape_: shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
-Var.astype = elementwise.astype
+Var.transpose = lambda self, *axes: shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+for _method in [
+    *(reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.var, reduce.std),
+    *(scans.prod, scans.cumsum, scans.cumprod),
+    *(shape.ravel, shape.squeeze, shape.swapaxes, shape.take, rearrange.repeat),
+    *(elementwise.astype, elementwise.clip, linalg.dot, rearrange.trace),
+]:
+    setattr(Var, _method.__name__, _method)

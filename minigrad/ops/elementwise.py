@@ -180,24 +180,6 @@ def log1p(x, /):
     return np.log1p(x)
 
 
-@primitive(samples=_one(), rule=lambda y, x: lambda g: g * cos(x))
-def sin(x, /):
-    """sin x.
-
-    VJP: g·cos x.
-    """
-    return np.sin(x)
-
-
-@primitive(samples=_one(), rule=lambda y, x: lambda g: -g * sin(x))
-def cos(x, /):
-    """cos x.
-
-    VJP: −g·sin x.
-    """
-    return np.cos(x)
-
-
 @primitive(samples=_one(), rule=lambda y, x: lambda g: g - g * (y * y))
 def tanh(x, /):
     """y = tanh x.
@@ -205,6 +187,24 @@ def tanh(x, /):
     VJP: g − g·y².
     """
     return np.tanh(x)
+
+
+@primitive(samples=_one(), rule=lambda y, x: lambda g: g * cosh(x))
+def sinh(x, /):
+    """sinh x = (eˣ − e⁻ˣ)/2.
+
+    VJP: g·cosh x.
+    """
+    return np.sinh(x)
+
+
+@primitive(samples=_one(), rule=lambda y, x: lambda g: g * sinh(x))
+def cosh(x, /):
+    """cosh x = (eˣ + e⁻ˣ)/2.
+
+    VJP: g·sinh x.
+    """
+    return np.cosh(x)
 
 
 @primitive(samples=_one(-5.0, 5.0), rule=lambda y, x: lambda g: g * (y - y * y))
@@ -223,6 +223,28 @@ def softplus(x, /):
     VJP: g·sigmoid(x).
     """
     return np.logaddexp(x, 0.0)
+
+
+def _logaddexp_rule(z, x, y):
+    infinite = np.isinf(stop_gradient(z))  # where x − y may be ∞ − ∞
+    top = stop_gradient(z) > 0
+
+    def share(a, b):
+        if not infinite.any():
+            return sigmoid(a - b)
+        between = sigmoid(where(infinite, 0.0, a) - where(infinite, 0.0, b))
+        return where(infinite, stop_gradient(a == z) & top, between)
+
+    return lambda g: g * share(x, y), lambda g: g * share(y, x)
+
+
+@primitive(samples=_two(), rule=_logaddexp_rule)
+def logaddexp(x, y, /):
+    """z = log(eˣ + eʸ), without overflow.
+
+    VJP: g·sigmoid(x − y); g·sigmoid(y − x); where z is infinite, as for `logsumexp`.
+    """
+    return np.logaddexp(x, y)
 
 
 # ----------------------------------------------------------------------------------- choices and kinks

@@ -162,3 +162,8 @@ def norm(x, /, axis=None, keepdims=False):
     VJP: g·x/y, 0 where y = 0.
     """
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+def std(x, axis=None, keepdims=False):
+    """The square root of `var` over axis: |x − mean x|/√n, with the conventions of `norm` where it is 0."""
+    return norm(x - mean(x, axis, True), axis, keepdims) / math.sqrt(_count(np.shape(x), axis))

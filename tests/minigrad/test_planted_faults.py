@@ -17,7 +17,7 @@ def with_rule(primitive, change):
 
     def rule(out, *args, **options):
         def constant(k):
-            return as_tuple(primitive.rule(mg.stop_gradient(out), *mg.stop_gradient(list(args)), **options))[k]
+            return as_tuple(primitive.rule(mg.stop_gradient(out), *map(mg.stop_gradient, args), **options))[k]
 
         backs = primitive.rule(out, *args, **options)
         changed = [back and change(back, lambda k=k: constant(k)) for k, back in enumerate(as_tuple(backs))]
@@ -66,7 +66,7 @@ def changes(right, wrong, floats, order):
 
 def is_caught(wrong, sample, order):
     try:
-        mg.check_gradients(wrong, *sample, order=order)
+        mg.check_gradients(of_floats(wrong, sample), floats_of(sample), order=order)
     except (mg.GradientError, ValueError):
         return True
     return False

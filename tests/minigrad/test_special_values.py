@@ -12,6 +12,7 @@ from tests.minigrad.test_primitives import IN_TEST_IMAGE, NUMPY, floats_of, is_f
 
 FOREIGN = ["float16", ">f4", ">f8", "longdouble"]
 LARGE = activation.SMALL + 1
+BY_LAPACK = {"solve", "inv", "logabsdet", "cholesky"}
 
 
 @contextlib.contextmanager
@@ -41,15 +42,22 @@ def test_value_is_numpys_where_an_argument_is_not_finite(primitive_case):
             if name in IN_TEST_IMAGE:
                 with references():
                     wanted = primitive(*planted)
-            elif name in ("log_softmax", "cross_entropy", "logsumexp"):  # whose short formulas overflow
+            elif name in ("softmax", "log_softmax", "cross_entropy", "logsumexp"):  # whose short formulas overflow
                 continue
             else:
-                wanted = expected(*planted)
+                try:
+                    wanted = expected(*planted)
+                except np.linalg.LinAlgError:
+                    with pytest.raises(np.linalg.LinAlgError):
+                        primitive(*planted)
+                    continue
             assert_equal(primitive(*planted), wanted, convolved=name.startswith("conv2d"))
 
 
 def test_gradient_of_a_kernel_is_its_references_where_an_argument_is_not_finite(primitive_case):
     primitive, sample = primitive_case
+    if primitive.__name__ in BY_LAPACK:
+        pytest.skip("there is one form of it")
     for planted in with_special(sample):
         with np.errstate(all="ignore"):
             _, found = pulled_back(primitive, planted)
@@ -74,6 +82,10 @@ def test_other_floats_are_computed(primitive_case, dtype):
     primitive, sample = primitive_case
     if primitive is mg.astype:
         pytest.skip("changing the precision is what astype does")
+    if primitive.__name__ in BY_LAPACK and dtype in ("float16", "longdouble"):
+        with pytest.raises(TypeError, match="unsupported in linalg"):
+            primitive(*(x.astype(dtype) for x in sample))
+        return
     floats = [np.asarray(x).astype(dtype) for x in floats_of(sample)]
     exact = pulled_back(primitive, refilled(sample, [x.astype(float) for x in floats]))
     value, pullback = mg.vjp(of_floats(primitive, sample), floats)
