@@ -72,7 +72,7 @@ def _products_before(rows):
 def _prod_rule(y, x, axis=None, keepdims=False):
     def back(g):
         g = _spread(g, x.shape, axis)
-        if x.size == 0 or _count(x.shape, axis) == 1:
+        if x.ndim == 0 or x.size == 0 or _count(x.shape, axis) == 1:
             return g
         reduced = sorted(_axes(x.shape, axis))
         order = [i for i in range(x.ndim) if i not in reduced] + reduced

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.minigrad.graph_steps import proposal
+from tests.minigrad.graph_steps import MARGIN, proposal
 
 
 @proposal(2)
@@ -213,3 +213,49 @@ def scatter(b):
         size = b.side()
         return b.push("scatter", x, b.integers(-size, size - 1, n), (size, *rest))
     return b.push("scatter", x, (b.integer(0, 1), slice(None, None, b.choice([1, -1]))), (2, n, *rest))
+
+
+@proposal(3)
+def reordered(b):
+    x = b.pick()
+    axes = b.value(x).ndim
+    name = b.choice(["flip", "roll", "tril", "triu", "diag"])
+    if name == "flip":
+        return b.push(name, x) if b.chance(0.2) else b.push(name, x, b.axes(axes))
+    if name == "roll":
+        return roll(b)
+    if name == "diag":
+        x = b.pick(lambda x: x.ndim in (1, 2) or b.chance(0.03))
+    return b.push(name, x, *(() if b.chance(0.3) else (b.as_integer(b.integer(-3, 3)),)))
+
+
+def roll(b):
+    x = b.pick()
+    axes = b.axes(b.value(x).ndim)
+    if axes is None:
+        return b.push("roll", x, b.integer(-9, 9))
+    shift = tuple(b.integer(-4, 4) for _ in axes) if isinstance(axes, tuple) and b.chance(0.7) else b.integer(-4, 4)
+    return b.push("roll", x, shift, axes)
+
+
+@proposal(2)
+def repeated(b):
+    x = b.pick(lambda x: x.size <= 24)
+    shape = b.value(x).shape
+    if b.chance(0.5):
+        reps = tuple(b.side(0 if b.chance(0.05) else 1, 2) for _ in range(b.integer(0, len(shape) + 1)))
+        return b.push("tile", x, reps if b.chance(0.7) else b.as_integer(2))
+    axis = None if not shape or b.chance(0.3) else b.axis(len(shape))  # 0-d arrays: as for squeeze
+    n = shape[axis] if axis is not None and -len(shape) <= axis < len(shape) else int(np.prod(shape))
+    repeats = b.side(1, 3) if b.chance(0.5) else b.integers(0, 2, n)
+    return b.push("repeat", x, repeats, *(() if axis is None else (axis,)))
+
+
+@proposal()
+def sort(b):
+    x = b.pick()
+    axis = None if b.chance(0.2) else b.axis(b.value(x).ndim)
+    y = b.push("sort", x) if b.chance(0.3) and axis is not None else b.push("sort", x, axis)
+    axis = b.graph.steps[-1].args[1] if len(b.graph.steps[-1].args) > 1 else -1
+    b.require(np.all(np.diff(b.value(y), axis=-1 if axis is None else axis) > MARGIN))  # no two change places
+    return y

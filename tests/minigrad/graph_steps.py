@@ -21,6 +21,7 @@ def proposal(weight=1):
 # ------------------------------------------------------------------------------------------ elementwise
 
 SMOOTH = ["negative", "square", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "sqrt"]
+SMOOTH += ["arctan", "sinh", "cosh", "gelu", "silu"]
 FROM = {"log": 0.3, "sqrt": 0.3, "log1p": -0.6}
 
 
@@ -29,6 +30,11 @@ def smooth(b):
     name = b.choice(SMOOTH)
     x = b.pick()
     return b.push(name, b.positive(x) if np.any(b.value(x) < FROM.get(name, -np.inf)) else x)
+
+
+@proposal()
+def tan(b):
+    return b.push("tan", b.pick(lambda x: np.all(np.cos(x) > 0.4)))  # far from its poles
 
 
 @proposal(3)
@@ -77,7 +83,7 @@ def broadcast(shape, other):
 
 @proposal(6)
 def binary(b):
-    name = b.choice(["add", "subtract", "multiply", "divide", "maximum", "minimum"])
+    name = b.choice(["add", "subtract", "multiply", "divide", "maximum", "minimum", "logaddexp"])
     x = b.pick()
     y = partner(b, x)
     x, y = (y, x) if b.chance(0.5) else (x, y)
@@ -121,9 +127,9 @@ def reducing(b, axis):
     return args, options
 
 
-@proposal(6)
+@proposal(7)
 def reduction(b):
-    name = b.choice(["sum", "mean", "max", "min", "logsumexp", "var", "norm"])
+    name = b.choice(["sum", "mean", "max", "min", "logsumexp", "var", "norm", "prod", "std"])
     x = b.pick()
     axis = b.axes(b.value(x).ndim)
     args, options = reducing(b, axis)
@@ -131,8 +137,15 @@ def reduction(b):
     if name in ("max", "min"):  # only one element near the largest
         best = getattr(np, name)(b.value(x), axis, keepdims=True)
         b.require(np.all(np.sum(np.abs(b.value(x) - best) < MARGIN, axis) == 1))
-    b.require(name != "norm" or np.all(b.value(y) > 0.2))
+    b.require(name not in ("norm", "std") or np.all(b.value(y) > 0.2))
     return y
+
+
+@proposal(2)
+def running(b):
+    x = b.pick()
+    axis = [] if b.chance(0.3) else [b.axis(b.value(x).ndim)]
+    return b.push(b.choice(["cumsum", "cumprod"]), x, *axis)
 
 
 @proposal()
@@ -147,11 +160,12 @@ def logsumexp_of_nothing(b):
     return b.push("where", np.asarray(b.value(y) > -np.inf), y, 0.0)
 
 
-@proposal()
-def log_softmax(b):
+@proposal(2)
+def softmax(b):
     x = b.pick()
     axis = b.axis(b.value(x).ndim)
-    return b.push("log_softmax", x) if b.chance(0.3) else b.push("log_softmax", x, axis)
+    name = b.choice(["softmax", "log_softmax"])
+    return b.push(name, x) if b.chance(0.3) else b.push(name, x, axis)
 
 
 @proposal()

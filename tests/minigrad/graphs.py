@@ -12,14 +12,21 @@ import warnings
 import numpy as np
 
 import minigrad as mg
-from tests.minigrad import graph_moves, graph_steps
+from tests.minigrad import graph_losses, graph_moves, graph_steps
+from tests.minigrad.graph_losses import Seed
 from tests.minigrad.oracles import numpy_function
 
 LARGEST, MOST_ELEMENTS, MOST_AXES, MOST_INPUTS = 6.0, 72, 5, 7
 REFUSALS = (ValueError, IndexError, TypeError)
 PROPOSALS = [
-    f for part in (graph_steps, graph_moves) for f in vars(part).values() for _ in range(getattr(f, "weight", 0))
+    f
+    for part in (graph_steps, graph_moves, graph_losses)
+    for f in vars(part).values()
+    for _ in range(getattr(f, "weight", 0))
 ]
+
+
+MODULES = {"mg": mg, "mg.linalg": mg.linalg}
 
 
 class Ref(str):
@@ -39,7 +46,8 @@ class Step:
         return function(self.name)(*replaced(self.args, values), **self.options)
 
     def __str__(self):
-        function = f"mg.{self.name}" if hasattr(mg, self.name) else f'mg.primitives["{self.name}"]'
+        function = next((f"{m}.{self.name}" for m, names in MODULES.items() if hasattr(names, self.name)), None)
+        function = function or f'mg.primitives["{self.name}"]'
         arguments = [*map(shown, self.args), *(f"{name}={shown(x)}" for name, x in self.options.items())]
         return f"{function}({', '.join(arguments)})"
 
@@ -48,6 +56,8 @@ def replaced(x, values):
     """x with every Ref in it replaced by its value."""
     if isinstance(x, (tuple, list)):
         return type(x)(replaced(item, values) for item in x)
+    if isinstance(x, Seed):
+        return np.random.default_rng(x)
     return values[x] if isinstance(x, Ref) else x
 
 
@@ -66,6 +76,8 @@ def shown(x):
         return f"({', '.join(map(shown, x))}{',' * (len(x) == 1)})"
     if isinstance(x, list):
         return f"[{', '.join(map(shown, x))}]"
+    if isinstance(x, Seed):
+        return f"np.random.default_rng({x})"
     if isinstance(x, type):
         return f"np.{x.__name__}"
     if isinstance(x, np.integer):

@@ -121,6 +121,20 @@ def cross_entropy(logits, labels):
     return -np.mean(log_softmax(logits)[np.arange(len(labels)), labels])
 
 
+def layer_norm(x, gamma, beta, epsilon=1e-5):
+    sigma = np.sqrt(np.var(x, -1, keepdims=True) + epsilon)
+    return gamma * (x - np.mean(x, -1, keepdims=True)) / sigma + beta
+
+
+def gelu(x):
+    return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def kept(x, rate, rng):
+    """What dropout multiplies by."""
+    return (rng.random(tuple(x.shape)) >= rate) / (1.0 - rate)
+
+
 def dot(x, y):
     if max(np.ndim(x), np.ndim(y)) > 2 and min(np.ndim(x), np.ndim(y)) > 0:
         raise ValueError("minigrad's dot is for at most two axes")
@@ -138,7 +152,18 @@ NUMPY = {
     "conv2d_transpose": conv2d_transpose,
     "conv2d_weights": conv2d_weights,
     "cross_entropy": cross_entropy,
+    "cholesky": np.linalg.cholesky,
     "dot": dot,
+    "dropout": lambda x, rate, rng: x * kept(x, rate, rng),
+    "gelu": gelu,
+    "inv": np.linalg.inv,
+    "layer_norm": layer_norm,
+    "logabsdet": lambda x: np.linalg.slogdet(x)[1],
+    "one_hot": lambda labels, classes: np.eye(classes)[labels],
+    "silu": lambda x: x / (1.0 + np.exp(-x)),
+    "slogdet": lambda x: list(np.linalg.slogdet(x)),
+    "softmax": lambda x, axis=-1: np.exp(log_softmax(x, axis)),
+    "solve": np.linalg.solve,
     "gate": lambda g, y: np.where(y > 0, g, 0.0),
     "getitem": lambda x, index: x[index],
     "join": lambda *arrays, axis=0: np.concatenate(arrays, axis),
@@ -167,6 +192,7 @@ def numpy_function(name):
 
 MOVES = ["broadcast_to", "concatenate", "expand_dims", "getitem", "join", "moveaxis", "pad", "pick2d", "ravel"]
 MOVES += ["reshape", "split", "squeeze", "stack", "swapaxes", "take", "take_along_axis", "transpose"]
+MOVES += ["diag", "flip", "repeat", "roll", "tile", "tril", "triu"]
 
 
 @functools.cache
@@ -260,11 +286,20 @@ def torch_functions():
         y = batch_norm(x, gamma, torch.zeros_like(gamma), epsilon)
         return torch.autograd.grad(y, (x, gamma), tensor(g), create_graph=True)[to]
 
+    def along(function):
+        """function(x, axis) of x as a vector where axis is None or x a number."""
+        return lambda x, axis=None: function(*((x.reshape(-1), 0) if axis is None or not x.ndim else (x, int(axis))))
+
+    def solve(a, b):  # of which PyTorch's would take some matrices for vectors
+        a, b = tensor(a), tensor(b)
+        return (torch.linalg.inv(a) @ b[:, None])[..., 0] if b.ndim == 1 else torch.linalg.inv(a) @ b
+
     def pool(function):
         return lambda x, window, stride=None: function(x, window, stride)
 
     table = {name: on_tensors(getattr(torch, name)) for name in ("add", "subtract", "multiply", "divide", "where")}
-    table |= {name: on_tensors(getattr(torch, name)) for name in ("maximum", "minimum", "matmul")}
+    table |= {name: on_tensors(getattr(torch, name)) for name in ("maximum", "minimum", "matmul", "logaddexp")}
+    table |= {name: getattr(torch.linalg, name) for name in ("inv", "cholesky")}
     table |= {name: moved(name) for name in MOVES}
     return table | {
         "astype": lambda x, dtype: x.to(getattr(torch, np.dtype(dtype).name)),
@@ -279,20 +314,39 @@ def torch_functions():
         "conv2d_weights": conv2d_weights,
         "cross_entropy": lambda x, labels: functional.cross_entropy(x, torch.as_tensor(labels, dtype=torch.int64)),
         "dot": on_tensors(lambda x, y: x * y if 0 in (x.ndim, y.ndim) else x @ y),
+        "cumprod": along(torch.cumprod),
+        "cumsum": along(torch.cumsum),
+        "dropout": lambda x, rate, rng: x * tensor(kept(x, rate, rng)),
+        "einsum": lambda subscripts, *operands: torch.einsum(subscripts, *map(tensor, operands)),
         "gate": lambda g, y: torch.where(torch.as_tensor(y > 0), g, 0.0),
+        "gelu": lambda x: functional.gelu(x, approximate="tanh"),
+        "layer_norm": lambda x, gamma, beta, epsilon=1e-5: functional.layer_norm(
+            tensor(x), x.shape[-1:], tensor(gamma), tensor(beta), epsilon
+        ),
         "log_softmax": lambda x, axis=-1: torch.log_softmax(x, int(axis)),
+        "logabsdet": lambda x: torch.linalg.slogdet(x)[1],
         "logsumexp": reduction(torch.logsumexp),
         "max": reduction(torch.amax),
         "max_pool2d": pool(functional.max_pool2d),
         "mean": reduction(torch.mean),
         "min": reduction(torch.amin),
         "norm": reduction(lambda x, axis: torch.sqrt(torch.sum(x * x, axis))),
+        "one_hot": lambda labels, classes: tensor(np.eye(classes)[labels]),
         "outer": on_tensors(lambda x, y: torch.outer(x.reshape(-1), y.reshape(-1))),
         "place2d": lambda y, winners, shape, window, stride=None: added(
             pick2d(positions(shape), winners, window, stride), y, shape
         ),
+        "prod": reduction(torch.prod),
         "power": on_tensors(torch.pow),
         "scatter": lambda x, index, shape: added(positions(shape)[index], x, shape),
+        "silu": functional.silu,
+        "slogdet": lambda x: list(torch.linalg.slogdet(x)),
+        "softmax": lambda x, axis=-1: torch.softmax(x, int(axis)),
+        "solve": solve,
+        "sort": lambda x, axis=-1: along(lambda x, axis: torch.sort(x, dim=axis, stable=True).values)(x, axis),
+        "std": reduction(lambda x, axis: torch.std(x, axis, correction=0)),
+        "tensordot": lambda x, y, axes: torch.tensordot(tensor(x), tensor(y), axes),
+        "trace": lambda x, offset=0, axis1=0, axis2=1: torch.diagonal(x, offset, int(axis1), int(axis2)).sum(-1),
         "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
         "sum": reduction(torch.sum),
         "var": reduction(lambda x, axis: torch.mean(torch.square(x - torch.mean(x, axis, True)), axis)),

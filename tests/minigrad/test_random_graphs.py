@@ -27,7 +27,7 @@ TOLERANCE_OF_DIFFERENCES = 1e-8  # rounding divided by the step: at most 2e-11 i
 
 
 def minigrad_function(name):
-    return getattr(mg, name, None) or mg.primitives[name]
+    return getattr(mg, name, None) or getattr(mg.linalg, name, None) or mg.primitives[name]
 
 
 graph_of = functools.lru_cache(GRAPHS)(random_graph)
@@ -219,7 +219,8 @@ def test_graphs_use_every_primitive_and_every_function():
     """Ten times at least, and with all that NumPy may refuse of them."""
     counts = collections.Counter(step.name for seed in range(GRAPHS) for step in graph_of(seed).steps)
     public = {name for name, f in vars(mg).items() if getattr(f, "__module__", "").startswith("minigrad.ops")}
-    assert {name: counts[name] for name in {*mg.primitives, *public} if counts[name] < 10} == {}
+    names = {*mg.primitives, *public, *mg.linalg.__all__}
+    assert {name: counts[name] for name in names if counts[name] < 10} == {}
 
 
 @pytest.mark.parametrize("seed", range(BLOCK))
