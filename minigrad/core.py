@@ -88,6 +88,9 @@ class Var:
             "with minigrad.where(mask, v, x), minigrad.concatenate or minigrad.stack"
         )
 
+    def sort(self, axis=-1):
+        raise TypeError("a Var is immutable, and an array's method sort sorts in place: use minigrad.sort(x)")
+
     def __deepcopy__(self, memo):
         return self  # it is immutable, and a copy of its tape would be one that nobody reads
 

@@ -12,7 +12,7 @@ class Seed(int):
 # ------------------------------------------------------------------------------------------ products
 
 
-@proposal(4)
+@proposal(3)
 def einsum(b):
     """Up to three operands; an index may repeat, be summed alone or stand for an axis of length 1."""
     x = b.pick(lambda x: x.ndim <= 4)
@@ -112,7 +112,7 @@ def of_matrices(b):
 # ------------------------------------------------------------------------------------------ neural networks
 
 
-@proposal()
+@proposal(2)
 def layer_norm(b):
     x = b.pick(lambda x: x.ndim and x.size)
     b.require(np.all(np.var(b.value(x), -1) > 0.1))

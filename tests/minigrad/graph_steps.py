@@ -25,7 +25,7 @@ SMOOTH += ["arctan", "sinh", "cosh", "gelu", "silu"]
 FROM = {"log": 0.3, "sqrt": 0.3, "log1p": -0.6}
 
 
-@proposal(6)
+@proposal(9)
 def smooth(b):
     name = b.choice(SMOOTH)
     x = b.pick()
@@ -227,7 +227,7 @@ def geometry(b, image):
     return size, (stride, padding), result
 
 
-@proposal(2)
+@proposal(3)
 def convolution(b):
     x = an_image(b)
     n, channels, *image = b.value(x).shape

@@ -166,6 +166,28 @@ def test_logsumexp_is_numpys_logaddexp_at_infinity(x, value, gradient):
     np.testing.assert_array_equal(found[1], gradient)
 
 
+@pytest.mark.parametrize(("x", "value", "gradient"), LOGSUMEXP)
+def test_logaddexp_and_its_gradient_are_those_of_logsumexp_at_infinity(x, value, gradient):
+    with np.errstate(invalid="ignore"):  # of NaN
+        found = mg.value_and_grad(lambda x: mg.logaddexp(x[0], x[1]))(np.array(x))
+    np.testing.assert_array_equal(found[0], value)
+    np.testing.assert_array_equal(found[1], gradient)
+
+
+def test_logaddexp_of_large_numbers_loses_no_digits_in_its_gradient():
+    gradient = mg.grad(lambda x: mg.logaddexp(x[0], x[1]))(np.array([1e9 + 1.0, 1e9]))
+    np.testing.assert_allclose(gradient, [1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(1.0))], rtol=1e-15)
+
+
+def test_softmax_gives_masked_scores_no_weight_and_no_gradient():
+    scores = np.array([[1.0, -np.inf, 2.0]])
+    value, pullback = mg.vjp(mg.softmax, scores)
+    np.testing.assert_allclose(value, [[1 / (1 + np.e), 0.0, np.e / (1 + np.e)]])
+    gradient = pullback(np.array([[1.0, 5.0, 0.0]]))
+    assert gradient[0, 1] == 0.0
+    np.testing.assert_allclose(gradient.sum(), 0.0, atol=1e-15)
+
+
 def test_logsumexp_of_rows_of_which_one_is_all_minus_infinity():
     x = np.array([[0.0, 1.0], [-np.inf, -np.inf]])
     value, pullback = mg.vjp(lambda x: mg.logsumexp(x, 1), x)
