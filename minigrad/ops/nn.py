@@ -1,6 +1,7 @@
 """What neural networks and their losses are written with."""
 
 import math
+import numbers
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def one_hot(labels, classes, dtype=np.float64):
 
     Raises TypeError where labels are no integers, ValueError where one is no class.
     """
-    labels = np.asarray(labels)
+    labels = structure.numbers(labels, "labels of one_hot")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot takes integer labels, not {labels.dtype}: pass np.asarray(labels, int)")
     _check_classes(labels, classes)
@@ -136,6 +137,6 @@ def dropout(x, rate, rng):
     """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"dropout takes a numpy Generator, not {type(rng).__name__}: pass np.random.default_rng(seed)")
-    if not 0.0 <= rate < 1.0:
-        raise ValueError(f"the rate of dropout is at least 0 and below 1, not {rate}")
+    if not (isinstance(rate, numbers.Real) and 0.0 <= rate < 1.0):
+        raise ValueError(f"the rate of dropout is a number, at least 0 and below 1, not {rate!r}")
     return where(rng.random(np.shape(x)) >= rate, x / (1.0 - float(rate)), 0.0)

@@ -232,6 +232,7 @@ def reordered(b):
 def roll(b):
     x = b.pick()
     axes = b.axes(b.value(x).ndim)
+    b.require(b.value(x).ndim or not isinstance(axes, tuple))  # numbers, for which NumPy refuses ()
     if axes is None:
         return b.push("roll", x, b.integer(-9, 9))
     shift = tuple(b.integer(-4, 4) for _ in axes) if isinstance(axes, tuple) and b.chance(0.7) else b.integer(-4, 4)

@@ -127,9 +127,9 @@ class Graph:
         """The graph of every step in turn, with what it needs, and at last of the one that NumPy refuses."""
         values = self.run(numpy_function, self.inputs())
         for step in self.steps:
-            value = values[step.result]
-            if not isinstance(value, list) and is_tame(value):
-                yield self.before([step.result])
+            value, part = values[step.result], self.before([step.result])
+            if not isinstance(value, list) and is_tame(value) and part.shapes:
+                yield part
         if self.refused:
             part = self.before(refs(self.refused.args))
             part.refused = self.refused

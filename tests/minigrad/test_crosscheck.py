@@ -94,9 +94,11 @@ def jax_function(name):
     def over_axis(f):
         return lambda x, axis=None, keepdims=False: f(x, axis=axis, keepdims=keepdims)
 
-    if name in ("relu", "sigmoid", "softplus", "log_softmax"):
+    if name in ("relu", "sigmoid", "softplus", "softmax", "log_softmax"):
         return getattr(jax.nn, name)
-    if name in ("sum", "mean", "max", "min", "var"):
+    if name in ("solve", "inv", "cholesky"):
+        return getattr(jnp.linalg, name)
+    if name in ("sum", "mean", "max", "min", "var", "prod"):
         return over_axis(getattr(jnp, name))
     if name in ("logsumexp", "norm"):
         return over_axis(jax.nn.logsumexp if name == "logsumexp" else jnp_norm)

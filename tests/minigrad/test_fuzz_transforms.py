@@ -66,6 +66,9 @@ CALLS = {
     "tree.map": lambda any: mg.tree.map(lambda leaf: leaf, any),
     "tree.ravel": lambda any: mg.tree.ravel(any),
     "unravel": lambda any: mg.tree.ravel({"a": X})[1](any),
+    "one_hot, labels": lambda any: mg.one_hot(any, 3),
+    "dropout, rate": lambda any: mg.dropout(X, any, np.random.default_rng(0)),
+    "dropout, generator": lambda any: mg.dropout(X, 0.5, any),
     "cross_entropy, logits": lambda any: mg.grad(lambda x: mg.cross_entropy(any, np.arange(3)))(X),
     "cross_entropy, labels": lambda any: mg.grad(lambda x: mg.cross_entropy(x.reshape(1, 3), any))(X),
 }
@@ -83,6 +86,7 @@ NAMED = {
     "pair": RESULT,
     "logits": f"{RESULT}|logits|the labels of",
     "losses": f"{RESULT}|losses must",
+    "generator": "Generator",
     "g": "g must|g holds",
     "unravel": "vector of",
     "tree.flatten": TREE,

@@ -17,8 +17,9 @@ import minigrad as mg
 from minigrad import core
 from minigrad.testing import difference
 from tests.minigrad.graphs import REFUSALS, random_graph
-from tests.minigrad.oracles import numpy_function, torch_function
+from tests.minigrad.oracles import numpy_function
 from tests.minigrad.test_planted_faults import FAULTS, with_rule
+from tests.minigrad.torch_oracle import torch_function
 
 GRAPHS, BLOCK = 500, 25
 STEP = 1e-3  # of sixth-order differences
