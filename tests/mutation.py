@@ -24,9 +24,9 @@ LOG = ROOT / "mutation.jsonl"
 ENDLESS = 120  # seconds of processor time, after which a run is ended: several times what all tests of a file take
 
 ENGINE = ("primitives", "axes", "core", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
-ENGINE += ("traced", "known_gradient", "left_behind", "special_values")
+ENGINE += ("traced", "known_gradient", "left_behind", "special_values", "linalg", "nn")
 IMAGE = ("image", "primitives", "special_values")
-LEARNING = ("unroll", "train", "curvature_rules", "optimizers")
+LEARNING = ("unrolling", "meta_training", "curvature_rules", "optimizers")
 
 
 def tests_of(file):

@@ -28,13 +28,13 @@ def _indices(subscripts, ndims):
 
 
 def _einsum_rule(y, subscripts, *operands):
-    terms, output = _indices(subscripts, tuple(x.ndim for x in operands))
+    terms, output = _indices(subscripts, tuple(map(np.ndim, operands)))
     lengths = {}
     for term, x in zip(terms, operands, strict=True):
-        lengths |= {i: n for i, n in zip(term, x.shape, strict=True) if lengths.get(i, 1) == 1}
+        lengths |= {i: n for i, n in zip(term, np.shape(x), strict=True) if lengths.get(i, 1) == 1}
 
     def to(k):
-        term, shape, others = terms[k], operands[k].shape, operands[:k] + operands[k + 1 :]
+        term, shape, others = terms[k], np.shape(operands[k]), operands[:k] + operands[k + 1 :]
         given = ",".join([output, *terms[:k], *terms[k + 1 :]])
         own = "".join(dict.fromkeys(term))
         found = "".join(i for i in own if i in given)

@@ -119,6 +119,10 @@ def test_einsum_takes_what_numpy_takes(subscripts, shapes):
     mg.check_gradients(lambda *arrays: mg.einsum(subscripts, *arrays), *arrays)
 
 
+def test_einsum_takes_numbers_among_its_operands():
+    mg.check_gradients(lambda x: mg.einsum(",ij,ij->j", 2.0, x, x), X)
+
+
 def test_einsum_of_one_array_twice():
     mg.check_gradients(lambda x: mg.einsum("ij,ij->", x, x) + mg.einsum("ij,kj->ik", x, x), X)
 
