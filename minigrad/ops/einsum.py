@@ -31,7 +31,7 @@ def _einsum_rule(y, subscripts, *operands):
     terms, output = _indices(subscripts, tuple(map(np.ndim, operands)))
     lengths = {}
     for term, x in zip(terms, operands, strict=True):
-        lengths |= {i: n for i, n in zip(term, np.shape(x), strict=True) if lengths.get(i, 1) == 1}
+        lengths.update((i, n) for i, n in zip(term, np.shape(x), strict=True) if lengths.get(i, 1) == 1)
 
     def to(k):
         term, shape, others = terms[k], np.shape(operands[k]), operands[:k] + operands[k + 1 :]
