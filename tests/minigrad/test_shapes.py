@@ -18,7 +18,10 @@ def array(shape, seed=0):
     return np.random.default_rng(seed).uniform(0.5, 2.0, shape)
 
 
-@given(BROADCASTABLE, st.sampled_from([mg.add, mg.subtract, mg.multiply, mg.divide, mg.power, mg.maximum, mg.minimum]))
+@given(
+    BROADCASTABLE,
+    st.sampled_from([mg.add, mg.subtract, mg.multiply, mg.divide, mg.power, mg.maximum, mg.minimum, mg.logaddexp]),
+)
 def test_binary_operations_broadcast_like_numpy(shapes, operation):
     x, y = (array(shape, seed) for seed, shape in enumerate(shapes.input_shapes))
     expected = getattr(np, operation.__name__)(x, y)
@@ -39,7 +42,7 @@ def test_where_broadcasts_like_numpy(shapes):
     assert gy.sum() == (~condition).sum()
 
 
-@given(st.data(), FILLED, st.booleans(), st.sampled_from(["sum", "mean", "max", "min", "var"]))
+@given(st.data(), FILLED, st.booleans(), st.sampled_from(["sum", "mean", "max", "min", "var", "prod", "std"]))
 def test_reductions_take_any_axis(data, shape, keepdims, name):
     x = np.random.default_rng(0).permutation(np.linspace(1.0, 9.0, int(np.prod(shape)))).reshape(shape)
     axis = data.draw(st.one_of(st.none(), hnp.valid_tuple_axes(x.ndim, min_size=1) if shape else st.none()))
