@@ -1,11 +1,12 @@
-"""Writing files so that nothing is lost or left half-written."""
+"""Files that are written whole or not at all, and folders that only one process writes to."""
 
 import contextlib
-import errno
 import json
 import math
 import os
+import secrets
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,120 +17,83 @@ from l2l.errors import L2LError, WriteError
 TEMPORARY = ".tmp"
 
 
-def write(path, write_to):
-    """Create or replace the file at path: write_to(file) fills a temporary file beside it, which is then renamed.
+def write(path: str | Path, content: bytes) -> None:
+    """Create or replace the file at path: a temporary file beside it is filled and then renamed.
 
-    A process that is killed on the way, or a machine that loses power, leaves the old file or the new one, whole.
-    Raises WriteError where it cannot be written; whatever stood at path is then untouched.
+    If the process is killed or the machine loses power, the old file or the new one is there, whole.
+    Raises WriteError where the file cannot be written; the old file is then unchanged.
     """
-    path, temporary = _named(path), None
+    path = _checked(path)
+    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        _make(path.parent)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name[:50]}.", suffix=TEMPORARY, delete=False
-        ) as file:
-            temporary = Path(file.name)
-            write_to(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # or the new name could reach the disk before its content
-        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        raise WriteError(f"{_refusal(path, error)}; what stood there is unharmed") from None
+    except (OSError, ValueError) as error:
+        raise WriteError(f"{_refusal(path, error)}; the file that was there is unchanged") from None
     finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink()
 
 
-def _umask():
-    """What the user takes away from a new file's permissions. It can only be read by setting it, here to be strict."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _make(folder):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except RecursionError:
-        raise OSError(errno.ENAMETOOLONG, "it has more levels than can be made") from None
-
-
-def write_json(path, document):
+def write_json(path: str | Path, document: object) -> None:
     """Write a document of dicts, lists, arrays and numbers as JSON at path; numbers that are not finite become null."""
-    text = json.dumps(_plain(document), indent=1, allow_nan=False)
-    write(path, lambda file: file.write(text.encode()))
+    write(path, json.dumps(_plain(document), indent=1, allow_nan=False).encode())
 
 
 def _plain(value):
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def ensure_writable(paths, overwrite=False):
-    """Make sure, before long work begins, that these files can be written and that none of them would be lost.
+def ensure_writable(paths: Iterable[str | Path], overwrite: bool = False) -> None:
+    """Check, before long work begins, that these files can be written and that no existing file would be lost.
 
-    Raises L2LError where one exists and overwrite is False, or where its folder cannot be written.
+    Raises L2LError where a file exists and overwrite is False, or where its folder cannot be written.
     """
-    for path in map(_named, paths):
+    for path in map(_checked, paths):
         if os.path.exists(path) and not overwrite:
             raise L2LError(f"{path} is already there: add --overwrite to replace it, or name another place")
         try:
-            _make(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise L2LError(_refusal(path, error)) from None
 
 
-def _named(path):
-    """path as a Path. Raises L2LError where it is a folder, or where no file can have such a name."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise L2LError(f"a file is named by its path, not by {path!r}")
-    if os.path.isdir(path):
-        raise L2LError(f"{path} is a folder: name a file")
-    try:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(path)
-    except (OSError, ValueError) as error:
-        raise L2LError(_refusal(path, error)) from None
-    return Path(path)
-
-
 @contextlib.contextmanager
-def lock(folder, names):
-    """Keep the folder to this process, until the end of the context or of the process, however that ends.
+def lock(folder: str | Path, names: Iterable[str]) -> Iterator[Callable[[], None]]:
+    """Lock the folder for this process until the context or the process ends.
 
-    names: of the files that it writes there. What a process that was killed left of their making is removed. Gives a
-    function to call before each writing: it raises WriteError where the folder is no longer the one it was.
-    Raises L2LError where another process has the folder, or where it cannot be written.
+    names: the files that this process writes there; temporary files of theirs that a killed process left are removed.
+    Gives a function to call before each write: it raises WriteError where the folder was removed or replaced meanwhile.
+    Raises L2LError where another process holds the lock, or where the folder cannot be written.
     """
     folder, file_lock = Path(folder), FileLock(Path(folder) / ".lock")
     try:
-        _make(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         file_lock.acquire(blocking=False)
         locked = os.stat(file_lock.lock_file)
         for stale in [path for name in names for path in folder.glob(f".{name}.*{TEMPORARY}")]:
             stale.unlink()
     except Timeout:
         raise L2LError(f"another run is writing to {folder}: wait for its end, or name another folder") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise L2LError(_refusal(folder, error)) from None
 
     def check():
-        try:
-            same = os.path.samestat(os.stat(file_lock.lock_file), locked)
-        except OSError:
-            same = False
-        if not same:
-            raise WriteError(f"{folder} was removed while a run wrote to it: run it again, and leave its folder alone")
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(file_lock.lock_file), locked):
+                return
+        raise WriteError(f"{folder} was removed while a run wrote to it: run it again, and leave its folder alone")
 
     try:
         yield check
@@ -137,32 +101,37 @@ def lock(folder, names):
         file_lock.release()
 
 
-def exists(path):
-    """Whether there is a file or folder at path. Raises L2LError, with the reason, where nobody can tell."""
+def exists(path: str | Path) -> bool:
+    """Whether there is a file or folder at path. Raises L2LError where that cannot be known."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError) as error:
-        raise L2LError(_illegible(path, error)) from None
+        raise L2LError(_unreadable(path, error)) from None
     return True
 
 
-def read(path):
-    """The bytes of the file at path. Raises L2LError, with the reason, where it cannot be read."""
+def read(path: str | Path) -> bytes:
+    """The bytes of the file at path. Raises L2LError where it cannot be read."""
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise L2LError(_illegible(path, error)) from None
+    except (OSError, ValueError) as error:
+        raise L2LError(_unreadable(path, error)) from None
 
 
-def _illegible(path, error):
-    return f"{path} cannot be read ({_reason(error)}): see to its name and permissions"
+def _checked(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise L2LError(f"a file is named by its path, not by {path!r}")
+    if os.path.isdir(path):
+        raise L2LError(f"{path} is a folder: name a file")
+    return Path(path)
+
+
+def _unreadable(path, error):
+    return f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): see to its name and permissions"
 
 
 def _refusal(path, error):
-    return f"cannot write {path} ({_reason(error)}): choose a folder that can be written to and has space"
-
-
-def _reason(error):
-    return getattr(error, "strerror", None) or error
+    reason = getattr(error, "strerror", None) or error
+    return f"cannot write {path} ({reason}): choose a folder that can be written to and has space"

@@ -1,7 +1,9 @@
-"""Figures in one house style: white ground (readable on a dark page), colour-blind-safe, every axis labelled.
+"""Figures in one style: white background (readable on a dark page), colour-blind-safe, every axis labelled.
 
 Each function writes its figure to `path`; with path=None it returns the figure, for a notebook to show.
 """
+
+import io
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,7 +14,7 @@ from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
 from l2l import files
 
-# Okabe & Ito's palette, safe for the common forms of colour blindness; black is kept for what was learned.
+# Okabe & Ito's palette, safe for the common forms of colour blindness; black is reserved for learned optimizers.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31"]
 STYLES = ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))]
 LEARNED = {"color": "black", "linewidth": 2.2, "zorder": 3}
@@ -21,7 +23,7 @@ LEARNED = {"color": "black", "linewidth": 2.2, "zorder": 3}
 def curves(path, results, title, trained=None):
     """Loss against step for each of `compare`'s results: the mean, and the 10th to 90th percentile of the runs.
 
-    trained: the step up to which the learned optimizer was trained, where the curves go on beyond it.
+    trained: the number of steps that the learned optimizer was trained on, if the curves are longer.
     """
     figure, axes = _figure(1, 1, (7, 4.5), title)
     _draw_curves(axes[0], results, trained)
@@ -31,9 +33,9 @@ def curves(path, results, title, trained=None):
 
 
 def panels(path, groups, title, sharey=True, first=None):
-    """`curves`, one panel for each of the groups {heading: results}, on one scale of losses or each on its own.
+    """`curves` in one panel for each of the groups {heading: results}; sharey: with one scale for all losses.
 
-    first: the step at which a logarithmic axis begins, where early steps matter as much as late ones.
+    first: the first step shown on a logarithmic axis of steps; None makes that axis linear.
     """
     figure, axes = _figure(1, len(groups), (max(4 * len(groups), 7), 4.2), title, sharey=sharey)
     for ax, (heading, results) in zip(axes, groups.items(), strict=True):
@@ -50,15 +52,15 @@ def panels(path, groups, title, sharey=True, first=None):
 
 
 def heatmap(path, ratios, texts, columns, rows, title, scale):
-    """Ratios around 1 as colours, purple below and orange above, with a text in each field.
+    """Ratios as colours, purple below 1 and orange above, with a text in each cell.
 
-    columns, rows: pairs (tick labels, axis label). A ratio that is not finite stays white.
+    columns, rows: pairs (tick labels, axis label). A cell whose ratio is not finite is white.
     """
     height, width = ratios.shape
     figure, (axes,) = _figure(1, 1, (max(7, 2.4 + 1.25 * width), 1.6 + 0.8 * height), title)
     finite = ratios[np.isfinite(ratios)]
     reach = max(1.5, float(np.max([finite, 1 / finite]))) if finite.size else 2.0
-    colours = colormaps["PuOr_r"].resampled(31)  # odd: 1 has a colour of its own; few: they survive a palette image
+    colours = colormaps["PuOr_r"].resampled(31)  # odd: 1 has its own colour; few, as for a palette image
     image = axes.imshow(ratios, cmap=colours, norm=LogNorm(1 / reach, reach), aspect="auto")
     for (i, j), text in np.ndenumerate(texts):
         dark = np.isfinite(ratios[i, j]) and abs(np.log(ratios[i, j])) > 0.6 * np.log(reach)
@@ -76,18 +78,18 @@ def heatmap(path, ratios, texts, columns, rows, title, scale):
 
 
 def proposals(path, updates, where, title):
-    """Update against gradient, a panel for each step: updates {name: (steps, points)}.
+    """Update against gradient, one panel per step: updates {name: (steps, points)}.
 
-    where: "sweep" (points,), the gradients; "steps"; and "history", the gradient there was at every step (a dot line).
+    where: "sweep" (points,), the gradients; "steps"; "history", the actual gradient at every step (a dotted line).
     """
     steps = where["steps"]
     figure, axes = _figure(2, (len(steps) + 1) // 2, (11, 6.2), title, sharex=True)
     for k, (ax, t) in enumerate(zip(axes, steps, strict=False)):
         designed = 0
-        for name, found in updates.items():
+        for name, update in updates.items():
             style = LEARNED if name == "lstm" else {"color": COLOURS[designed], "linestyle": STYLES[designed]}
             designed += name != "lstm"
-            ax.plot(where["sweep"], found[k], label=f"{name} (learned)" if name == "lstm" else name, **style)
+            ax.plot(where["sweep"], update[k], label=f"{name} (learned)" if name == "lstm" else name, **style)
         ax.axhline(0, color="grey", linewidth=0.6)
         ax.axvline(where["history"][t], color="grey", linestyle=":", linewidth=1.2, label="gradient there was")
         ax.set_title(f"step {t}", fontsize=10)
@@ -100,11 +102,10 @@ def proposals(path, updates, where, title):
     return _save(figure, path)
 
 
-def angles(path, found, title):
-    """The angle between two meta-gradients, a panel a problem: found {problem:
-    {meta-steps: degrees of each unroll}}."""
-    figure, axes = _figure(1, len(found), (4.5 * len(found), 4), title, sharey=True)
-    for ax, (kind, by_step) in zip(axes, found.items(), strict=True):
+def angles(path, degrees, title):
+    """The angle between two meta-gradients, one panel per problem. degrees: {problem: {meta-steps: one per unroll}}."""
+    figure, axes = _figure(1, len(degrees), (4.5 * len(degrees), 4), title, sharey=True)
+    for ax, (kind, by_step) in zip(axes, degrees.items(), strict=True):
         for k in range(len(next(iter(by_step.values())))):
             style = {"color": COLOURS[k % len(COLOURS)], "linestyle": STYLES[k % len(STYLES)]}
             ax.plot(list(by_step), [a[k] for a in by_step.values()], label=f"unroll {k + 1} of an episode", **style)
@@ -117,7 +118,7 @@ def angles(path, found, title):
 
 
 def canvas(title, height=1, width=1, size=(7, 4.5), **sharing):
-    """A figure in the house style and its axes, height × width of them in one row: for what is drawn elsewhere."""
+    """An empty figure in this style and a flat array of its height × width axes, for other modules to draw on."""
     return _figure(height, width, size, title, **sharing)
 
 
@@ -132,7 +133,8 @@ def _figure(height, width, size, title, **sharing):
 
 
 def _literal(text):
-    """text as it stands, to Matplotlib: a dollar would begin a formula, an underscore hide a name from the legend."""
+    """text as Matplotlib shows it literally: a dollar sign would start a formula, a leading underscore would hide the
+    name from the legend."""
     return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
@@ -165,4 +167,6 @@ def _draw_curves(axes, results, trained=None):
 def _save(figure, path):
     if path is None:
         return figure
-    return files.write(path, lambda file: figure.savefig(file, format="png"))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return files.write(path, buffer.getvalue())

@@ -59,7 +59,7 @@ def _run(name, out, quick, overwrite, check):
     check()
     files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
-    files.write(out / "table.md", lambda file: file.write(table.encode()))
+    files.write(out / "table.md", table.encode())
     runner.end()
     return outcome, out
 

@@ -1,4 +1,4 @@
-"""Saved optimizers, and files that nothing is lost in."""
+"""Saved optimizers and checkpoints."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,12 @@ import pytest
 
 import l2l
 import minigrad as mg
-from l2l import files
-from l2l.errors import L2LError, OptimizerFileError
+from l2l.errors import OptimizerFileError
 from l2l.optimizers import LSTM, OPTIMIZERS, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Simple
 from l2l.storage import checkpoint
 from tests.conftest import write_digits
-from tests.l2l.test_archive import DATA, header_of, with_header
+from tests.l2l.test_archive import header_of, with_header
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -53,9 +52,9 @@ def header(**changes):
         ({"header": np.array("{")}, "damaged or not an optimizer"),
         ({"header": np.array(3)}, "damaged or not an optimizer"),
         ({"header": header(format="other-9")}, "damaged or not an optimizer"),
-        ({"header": header(optimizer="none")}, "unusable settings.*no optimizer 'none'"),
-        ({"header": header(settings={"p": "x"})}, "unusable settings.*'p' takes a number"),
-        ({"header": header(settings=[1])}, "unusable settings"),
+        ({"header": header(optimizer="none")}, "cannot be used.*no optimizer 'none'"),
+        ({"header": header(settings={"p": "x"})}, "cannot be used.*'p' takes a number"),
+        ({"header": header(settings=[1])}, "cannot be used"),
         ({"header": header(settings={"hidden": [4]})}, r"settings ask for float32 of shape \(4, 4, 6\)"),
         ({"phi__output__W": None}, "phi.output.W is missing"),
         ({"phi__output__W": np.zeros((3, 1), "f")}, r"phi.output.W is float32 of shape \(3, 1\).*\(1, 3\)"),
@@ -96,24 +95,6 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
 # ------------------------------------------------------------------------------------------ checkpoints
 
 
-@pytest.mark.parametrize(
-    ("forge", "message"),
-    [
-        (lambda header: header.pop("notes"), "'notes'"),
-        (lambda header: header["state"].update(best_episode=-0.0), "best_episode is a whole number"),
-        (lambda header: header["state"].update(best=2**70), "the best loss is no loss"),
-        (lambda header: header["state"].update(meta_steps=8.0), "meta_steps is a whole number"),
-    ],
-)
-def test_forged_past_of_a_training_is_refused(tmp_path, forge, message):
-    content = (DATA / "checkpoint-1.npz").read_bytes()
-    header = header_of(content)
-    forge(header)
-    (tmp_path / "c.npz").write_bytes(with_header(content, header))
-    with pytest.raises(OptimizerFileError, match=f"unusable settings.*{message}"):
-        checkpoint.load_training(tmp_path / "c.npz")
-
-
 SMALL = {"hidden": 2, "batch": 2}
 ON_DIGITS = [MNIST(**SMALL), MNISTConv((2,), **SMALL), Ensemble({"a": Simple(), "b": MNIST(**SMALL)})]
 
@@ -126,7 +107,9 @@ def test_training_goes_on_with_the_data_that_it_had_and_with_no_others(tmp_path,
     checkpoint.load_training(path)
     write_digits(tmp_path / "mnist", seed=1)  # as many, and they look alike
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
-    with pytest.raises(OptimizerFileError, match="was trained on other data than MNIST from L2L_DATA, 300 digits"):
+    with pytest.raises(
+        OptimizerFileError, match="the data are now other ones, MNIST from L2L_DATA, 300 digits.*: set L2L_DATA"
+    ):
         checkpoint.load_training(path)
 
 
@@ -186,43 +169,3 @@ def test_trained_optimizers_are_installed_with_the_package():
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert 'l2l = ["trained/*.npz"]' in pyproject
     assert Path(l2l.__file__).parent / "trained" == checkpoint.TRAINED
-
-
-# ------------------------------------------------------------------------------------------ writing
-
-
-def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def fail(file):
-        file.write(b"half of the n")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        files.write(path, fail)
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-    assert path.read_text() == "old"
-
-
-def test_write_makes_the_folder(tmp_path):
-    files.write(tmp_path / "a" / "b" / "file", lambda file: file.write(b"x"))
-    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
-
-
-@pytest.mark.parametrize(
-    "use", [lambda path: files.write(path, lambda file: None), lambda path: files.ensure_writable([path])]
-)
-def test_place_that_cannot_be_written_is_named(tmp_path, use):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(L2LError, match=r"cannot write .*file/below.*choose a folder"):
-        use(tmp_path / "file" / "below")
-
-
-def test_claim_refuses_what_is_there_unless_told_to_overwrite(tmp_path):
-    (tmp_path / "file").write_text("old")
-    with pytest.raises(L2LError, match=r"file is already there.*--overwrite"):
-        files.ensure_writable([tmp_path / "new", tmp_path / "file"])
-    files.ensure_writable([tmp_path / "file"], overwrite=True)
-    with pytest.raises(L2LError, match="is a folder"):
-        files.ensure_writable([tmp_path], overwrite=True)

@@ -7,9 +7,7 @@ import os
 import re
 import resource
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +20,9 @@ from l2l.errors import DivergenceError, L2LError, OptimizerFileError
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple
 from l2l.storage import archive, checkpoint, runs
+from tests.l2l import killed
 
 TRAIN = sys.modules["l2l.meta_training.loop"]
-ROOT, DRIVER = Path(__file__).parents[2], Path(__file__).parent / "killed.py"
 SMALL = {"episodes": 9, "steps": 6, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
 CALL = ["train", "quadratic", "--dimension", "3", "--functions", "2", "--optimizer", "lstm:hidden=3-2"]
 CALL += ["--episodes", "12", "--steps", "6", "--unroll", "3", "--validate-every", "3", "--decay", "0.1", "--overwrite"]
@@ -130,7 +128,9 @@ def test_training_on_other_data_than_before_is_refused(tmp_path, monkeypatch):
     state = l2l.train(MNIST(hidden=2), make_optimizer("sgd"), **{**SMALL, "episodes": 1})
     checkpoint.save_training(tmp_path / "c.npz", MNIST(hidden=2), make_optimizer("sgd"), state, {})
     monkeypatch.setattr(MNIST, "data", "other digits")
-    with pytest.raises(OptimizerFileError, match=r"trained on MNIST from L2L_DATA.*here is other digits.*set L2L_DATA"):
+    with pytest.raises(
+        OptimizerFileError, match=r"trained on MNIST from L2L_DATA.*are now other ones, other digits: set L2L_DATA"
+    ):
         checkpoint.load_training(tmp_path / "c.npz")
 
 
@@ -272,15 +272,6 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(interrupted):
     assert {path.name for path in interrupted.iterdir()} == {".lock", *runs.FILES, *others}
 
 
-def test_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch):
-    order = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: order.append(os.fstat(descriptor).st_size))
-    replace = os.replace
-    monkeypatch.setattr(os, "replace", lambda source, target: order.append("named") or replace(source, target))
-    files.write(tmp_path / "file", lambda file: file.write(b"12345"))
-    assert order == [5, "named"]
-
-
 # ------------------------------------------------------------------------------------------ disks and neighbours
 
 
@@ -309,13 +300,6 @@ def test_failed_write_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, monk
     assert outcome(tmp_path) == at_once
 
 
-def run_driver(plan, arguments, **options):
-    """Without compiled kernels, which take a process long to load, and longer to compile."""
-    command = [sys.executable, str(DRIVER), plan, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MINIGRAD_NUMBA": "0"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, **options)
-
-
 def test_full_disk_ends_the_run_and_leaves_the_last_checkpoint(interrupted, at_once):
     before = (interrupted / "checkpoint.npz").read_bytes()
     most = len(before) - 1  # enough for the other files
@@ -323,7 +307,7 @@ def test_full_disk_ends_the_run_and_leaves_the_last_checkpoint(interrupted, at_o
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-    done = run_driver("never", ["train", "--resume", interrupted], preexec_fn=limit)
+    done = killed.run("never", ["train", "--resume", interrupted], preexec_fn=limit)
     assert done.returncode == 1
     assert f"l2l: cannot write {interrupted}/checkpoint.npz (File too large)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -358,40 +342,3 @@ def test_folder_that_is_removed_under_a_run_ends_it(tmp_path, monkeypatch, capsy
     with failing(monkeypatch, 4, remove):
         assert f"{folder} was removed while a run wrote to it" in error_of([*CALL, "--out", folder], 1, capsys)
     assert [path.name for path in tmp_path.rglob("*")] == (["run", ".lock"] if again else [])
-
-
-# ------------------------------------------------------------------------------------------ killed
-
-
-def train_through_kills(folder, rng, kills):
-    """Run CALL in the folder, killed up to that many times at random moments, to its end. Returns how often it was."""
-    for killed in range(kills + 1):
-        plan = f"at={rng.integers(1, 80)}" if rng.integers(2) else f"after={rng.uniform(0.0, 0.6):.3f}"
-        resuming = (folder / "checkpoint.npz").exists()
-        call = ["train", "--resume", folder] if resuming else [*CALL, "--out", folder]
-        done = run_driver(plan if killed < kills else "never", call)
-        if done.returncode == 0:
-            return killed
-        assert done.returncode == -9, done.stderr
-    raise AssertionError("the last run was not to be killed")
-
-
-def check_kills(tmp_path, kills, seed):
-    assert run_driver("never", [*CALL, "--out", tmp_path / "at_once"]).returncode == 0
-    at_once = outcome(tmp_path / "at_once")
-    rng, total, trainings = np.random.default_rng(seed), 0, 0
-    while total < kills:
-        folder = tmp_path / str(trainings)
-        total += train_through_kills(folder, rng, kills=min(5, kills - total))
-        assert outcome(folder) == at_once
-        assert {path.name for path in folder.iterdir()} == {".lock", *runs.FILES}
-        trainings += 1
-
-
-def test_training_killed_five_times_ends_with_the_same_bits(tmp_path):
-    check_kills(tmp_path, kills=5, seed=0)
-
-
-@pytest.mark.slow
-def test_training_killed_fifty_times_ends_with_the_same_bits(tmp_path):
-    check_kills(tmp_path, kills=50, seed=1)
