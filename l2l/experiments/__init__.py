@@ -1,7 +1,7 @@
 """The paper's experiments, each run from nothing by one command: python -m l2l reproduce NAME
 
-An experiment is a function (settings, runner) -> Outcome. Its numbers stand in settings/NAME.json, each with where it
-comes from; `Runner` holds what the experiments share. To add one, write the function and the file, and name it here.
+An experiment is a function (settings, runner) -> Outcome. Its numbers are in settings/NAME.json, each with its source.
+`Runner` has what the experiments share. To add one, write the function and the file, and register it in EXPERIMENTS.
 """
 
 import platform
@@ -10,7 +10,7 @@ from pathlib import Path
 from l2l import files
 from l2l.errors import L2LError
 from l2l.experiments import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
-from l2l.experiments.runner import Runner
+from l2l.experiments.runner import Outcome, Runner
 from l2l.storage.runs import FILES
 
 EXPERIMENTS = {
@@ -24,14 +24,16 @@ EXPERIMENTS = {
 }
 
 
-def reproduce(name, out=None, quick=False, overwrite=False):
-    """Run the experiment `name`. Its figures, table.md, results.json and trained optimizers land in out.
+def reproduce(
+    name: str, out: str | Path | None = None, quick: bool = False, overwrite: bool = False
+) -> tuple[Outcome, Path]:
+    """Run the experiment `name` and write its figures, table.md, results.json and trained optimizers to the folder out.
 
-    out: results/NAME, or runs/quick/NAME for a quick run, which shrinks every budget so that it ends within a minute.
-    An experiment that was interrupted or killed goes on where it was, if it is run again in the same place.
-    Its minutes are those of all its parts; of one that was killed, up to the last thing that it has kept.
-    Returns the `Outcome` and that folder. Raises L2LError where there is no such experiment, or where its results are
-    there already, or where another run writes there.
+    out: by default results/NAME, or runs/quick/NAME for a quick run, which uses small budgets and takes about a minute.
+    An experiment that was interrupted or killed resumes if it is run again in the same folder. The minutes that it
+    reports are the sum over all its runs; a killed run counts up to its last saved result.
+    Returns the `Outcome` and the folder. Raises L2LError where there is no such experiment, where its results exist
+    already and overwrite is False, or where another run is writing to the folder.
     """
     if name not in EXPERIMENTS:
         raise L2LError(f"there is no experiment {name!r}; choose from: {', '.join(EXPERIMENTS)}")
@@ -46,7 +48,7 @@ def _run(name, out, quick, overwrite, check):
     try:
         outcome = EXPERIMENTS[name](settings.load(name, quick), runner)
     except KeyboardInterrupt:
-        runner.keep_time()
+        runner.save_seconds()
         raise
     about = {
         "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
@@ -60,7 +62,7 @@ def _run(name, out, quick, overwrite, check):
     files.write_json(out / "results.json", document)
     table = _page(name, about, claims, outcome.table)
     files.write(out / "table.md", table.encode())
-    runner.end()
+    runner.clean_up()
     return outcome, out
 
 

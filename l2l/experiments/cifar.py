@@ -44,7 +44,7 @@ def run(settings, runner):
 
 
 def _learned(settings, runner):
-    """{name: learned optimizer}: two LSTMs, two that saw other labels, and one that serves for all of θ."""
+    """{name: learned optimizer}: two LSTMs, two that were trained on other labels, and one for all of θ."""
     recipe = runner.recipe(runner.name, **settings["learned_on"])
     first = runner.learn(recipe, runner.out)
     others = _others(settings, recipe, first.provenance["trials"])
@@ -52,8 +52,8 @@ def _learned(settings, runner):
 
 
 def _others(settings, recipe, trials):
-    """{name: (folder, recipe)} of what is learned beside the first, with the seed and the rate that served it best."""
-    others, found = settings["others"], {}
+    """{name: (folder, recipe)} of the other optimizers to learn, with the seed and rate of the first's best trial."""
+    others, recipes = settings["others"], {}
     best = min(trials, key=lambda trial: trial["validation"] or np.inf)
     for key, name in (("sub", "lstm-sub"), ("shared", "lstm, shared")):
         if others[key] is None:
@@ -61,42 +61,42 @@ def _others(settings, recipe, trials):
         once = {"trials": 1, "seed": best["seed"], "lowest": best["rate"], "highest": best["rate"]}
         problem = {**recipe["problem"], "labels": others[key]["labels"]}
         changes = {"problem": problem, "groups": {"parts": others[key]["parts"]}, "search": recipe["search"] | once}
-        found[name] = key, recipe | changes
-    return found
+        recipes[name] = key, recipe | changes
+    return recipes
 
 
 def _race(kind, options, learned, test, runner):
-    """{name: entry} on the problem with these options. A rule is tuned for the last step, and once more, and then raced
-    no further, for the step before which most is to be gained."""
+    """{name: entry} on the problem with these options. Where a race is longer than tuning_steps, every
+    rule is raced twice: tuned for the last step, and tuned for the step tuning_steps and raced only so far."""
     problem, entries, short, long = runner.problem(options), {}, test["tuning_steps"], test["steps"]
 
-    def kept(name, entry, **about):
-        about = {"problem": options, "data": problem.checksum, "test": test, **about}
-        entries[name] = runner.kept(f"{kind}, {name}", about, entry)
+    def add(name, race, **trained):
+        key = {"problem": options, "data": problem.checksum, "test": test, **trained}
+        entries[name] = runner.cache(f"{kind}, {name}", key, race)
         return entries[name]["learning_rate"]
 
     for name, one in learned.items():
         how = {"recipe": one.provenance["recipe"], "meta_steps": one.provenance["meta_steps"]}
-        kept(name, lambda one=one: race(one, problem, test), **how)
+        add(name, lambda one=one: race(one, problem, test), **how)
     for name in test["baselines"]:
         early = {**test, "steps": short}
         rule = f"{name}, tuned for step {short}" if long > short else name
-        rate = kept(rule, lambda name=name, early=early: race_tuned(name, problem, early))
+        rate = add(rule, lambda name=name, early=early: race_tuned(name, problem, early))
         if long > short:
             late = {**test, "tuning_steps": long, "around": rate}
-            kept(name, lambda name=name, late=late: race_tuned(name, problem, late))
+            add(name, lambda name=name, late=late: race_tuned(name, problem, late))
     return entries
 
 
 def _smooth(entry):
-    """The entry with every loss as the table has it."""
+    """The entry with its losses smoothed, as in the table: each the mean over ten steps."""
     steps = range(1, entry["curves"].shape[1] + 1)
     return {**entry, "curves": np.stack([_at(entry, step) for step in steps], axis=1)}
 
 
 def _at(entry, step):
-    """The loss at a step, of each run: the mean over the ten before it, for one minibatch is noisy. NaN where the runs
-    did not go that far."""
+    """The loss at a step, of each run: the mean over the ten steps before it, because one minibatch is noisy. NaN where
+    the runs have fewer steps."""
     runs, steps = entry["curves"].shape
     return entry["curves"][:, max(step - 10, 0) : step].mean(axis=1) if step <= steps else np.full(runs, np.nan)
 
@@ -108,8 +108,8 @@ def _means(rows, step):
 
 def _table(entries, settings):
     test, at, rows = settings["test"], settings["targets"]["show_at"], []
-    for problem, found in entries.items():
-        for name, entry in found.items():
+    for problem, by_name in entries.items():
+        for name, entry in by_name.items():
             rate = "learned" if entry["learning_rate"] is None else f"{entry['learning_rate']:.3g}"
             edge = " (edge of its grid)" if entry["grid_edge"] else ""
             losses = [_at(entry, t) for t in at]

@@ -13,7 +13,7 @@ others, mean ± standard deviation, on less training. In the last column, ± is 
 def run(settings, runner):
     test, targets, horizon = settings["test"], settings["targets"], settings["test"]["tuning_steps"]
     learned = runner.learn(runner.recipe(runner.name), runner.out)
-    seeds = runner.seeds(runner.name)
+    seeds = runner.other_seeds(runner.name)
     problem = runner.problem(settings["problem"])
     entries = {"lstm": race(learned, problem, test)}
     entries |= {name: race_tuned(name, problem, test) for name in test["baselines"]}
@@ -58,8 +58,8 @@ def _table(entries, mean, sums, seeds, settings, at):
         rows.append([name, rate + edge, *(f"{mean[name][t]:.3g}" for t in at), spread(sums[name])])
     if seeds:
         means = np.array([curves.mean(axis=0) for curves in seeds])
-        found = [*(means[:, t] for t in at), means[:, :horizon].sum(axis=1)]
-        rows.insert(1, [f"lstm, {count} other seeds, {episodes} episodes", "learned", *map(spread, found)])
+        losses = [*(means[:, t] for t in at), means[:, :horizon].sum(axis=1)]
+        rows.insert(1, [f"lstm, {count} other seeds, {episodes} episodes", "learned", *map(spread, losses)])
     for name, values in settings["paper"].items():
         rows.append([f"{name} (paper)", "", *(values.get(str(t), "") for t in at), ""])
     table = markdown(["optimizer", "learning rate", *(f"step {t}" for t in at), f"sum over {horizon} steps"], rows)
@@ -67,7 +67,7 @@ def _table(entries, mean, sums, seeds, settings, at):
 
 
 def _claims(mean, targets, horizon, meta_steps):
-    """The direction of the result, and the targets."""
+    """The claims: the learned optimizer is ahead of the tuned rules, and reaches the targets."""
     lstm, sums = mean["lstm"], {name: curve[:horizon].sum() for name, curve in mean.items()}
     ours, best = sums["lstm"], best_of(sums)
     text = f"summed loss over {horizon} steps below every tuned rule's: {ours:.3g}, {best} {sums[best]:.3g}"

@@ -1,4 +1,4 @@
-"""The optimizer learned on MNIST's small network, taken as it is to other networks (Figures 5 and 6)."""
+"""The optimizer learned on MNIST's small network, applied unchanged to other networks (Figures 5 and 6)."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from l2l.experiments.runner import Outcome, best_of, markdown, race, race_tuned,
 
 
 def run(settings, runner):
-    learned = runner.learned("mnist")
-    seeds = runner.seeds("mnist")
+    learned = runner.load_or_learn("mnist")
+    seeds = runner.other_seeds("mnist")
     base = runner.recipe("mnist")["problem"]
     problems = {case: runner.problem({**base, **changes}) for case, changes in settings["cases"].items() if changes}
     table, claims, cases = _cases(settings, runner.out, problems, learned, seeds)
@@ -19,7 +19,7 @@ def run(settings, runner):
 
 
 def _cases(settings, out, problems, learned, seeds):
-    """Loss against step where the network is wider, deeper, or of another activation."""
+    """Loss against step on networks that are wider, deeper, or have another activation."""
     test, targets, paper = settings["test"], settings["targets"], settings["paper"]
     rows, claims, entries, numbers, at = [], [], {}, {}, targets["show_at"]
     for case, problem in problems.items():
@@ -33,7 +33,7 @@ def _cases(settings, out, problems, learned, seeds):
             numbers[case]["lstm, other seeds"] = rounded(means)
             rows.append([case, f"lstm, {len(seeds)} other seeds", *(spread(means[:, t]) for t in at)])
         rows += [
-            [case, f"{name} (paper)", *(found[case] if t == 98 else "" for t in at)] for name, found in paper.items()
+            [case, f"{name} (paper)", *(losses[case] if t == 98 else "" for t in at)] for name, losses in paper.items()
         ]
         most, ours = targets["most_at_98"].get(case), mean["lstm"]
         if most is not None:

@@ -1,4 +1,4 @@
-"""Optimizers learned on three kinds of problem, each run on all three: what is learned fits what it was learned on."""
+"""Optimizers learned on three kinds of problem, each raced on all three: each fits what it was trained on."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ def run(settings, runner):
     for group in ("training", "search"):
         relu[group] |= settings[group]
     learned = {
-        "quadratic": runner.learned("quadratic"),
-        "mnist, sigmoid": runner.learned("mnist"),
+        "quadratic": runner.load_or_learn("quadratic"),
+        "mnist, sigmoid": runner.load_or_learn("mnist"),
         "mnist, ReLU": runner.learn(relu, runner.out / "mnist-relu"),
     }
     last = {

@@ -1,4 +1,4 @@
-"""What update each optimizer proposes for one coordinate if its gradient were another (the paper's Appendix B)."""
+"""The update that each optimizer proposes for a coordinate, as a function of its gradient (the paper's Appendix B)."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from minigrad import threads, value_and_grad
 
 def run(settings, runner):
     test, view = settings["test"], settings["view"]
-    learned = runner.learned("mnist")
+    learned = runner.load_or_learn("mnist")
     problem = runner.problem(learned.provenance["recipe"]["problem"])
     rules = {"lstm": (learned.optimizer, learned.phi)}
     for name in test["baselines"]:
@@ -28,13 +28,13 @@ def run(settings, runner):
     plots.proposals(runner.out / "figure.png", proposals, where, title)
 
     rows = [
-        [t, f"{history[t]:.2g}", *(f"{_bend(sweep, found[k]):.2g}" for found in proposals.values())]
+        [t, f"{history[t]:.2g}", *(f"{_bend(sweep, updates[k]):.2g}" for updates in proposals.values())]
         for k, t in enumerate(view["steps"])
     ]
     against = [t for k, t in enumerate(view["steps"]) if proposals["lstm"][k][-1] < proposals["lstm"][k][0]]
     text = f"the LSTM moves against the gradient at {len(against)} of {len(rows)} steps shown"
     claims = [(text, len(against) == len(rows))]
-    bends = [_bend(sweep, found) for found in proposals["lstm"]]
+    bends = [_bend(sweep, updates) for updates in proposals["lstm"]]
     claims.append((f"its response is no straight line: {min(bends):.2g} or more off at every step", min(bends) > 0.01))
     header = ["step", "gradient there", *(f"{name}: off a straight line" for name in proposals)]
     results = {
@@ -47,15 +47,15 @@ def run(settings, runner):
 
 
 def _typical(size, quantile):
-    """The coordinate whose gradients are of the size at this quantile, or the next that had any: a rule makes nothing
-    of one that never had."""
+    """The coordinate at this quantile of gradient sizes; of those with zero gradients, whose updates say nothing, the
+    first coordinate above them."""
     rank = max(int(quantile * (len(size) - 1)), np.count_nonzero(size == 0.0))
     return int(np.argsort(size)[min(rank, len(size) - 1)])
 
 
 @threads.for_kernels()
 def _trajectory(problem, learned, test, steps):
-    """The gradients (steps, coordinates) that the learned optimizer meets on a test task."""
+    """The gradients (steps, coordinates) along the learned optimizer's trajectory on a test task."""
     task = draw_task(problem, "test", test["seed"], 0)
     theta, state, gradients = task.theta, learned.optimizer.init_state(task.theta), []
     for _ in range(steps):
@@ -67,22 +67,22 @@ def _trajectory(problem, learned, test, steps):
 
 
 def _proposals(optimizer, phi, history, sweep, steps):
-    """At each of these steps the updates for the gradients in sweep, after the history so far: (steps, points).
+    """The updates (steps, points) for the gradients in sweep, at each of these steps, after the history before it.
 
-    As many copies of the coordinate as sweep has points live through the same history.
+    The optimizer runs on one coordinate per point of sweep; all of them have the same history of gradients.
     """
-    state, found = optimizer.init_state(np.zeros_like(sweep)), []
+    state, updates = optimizer.init_state(np.zeros_like(sweep)), []
     for t, gradient in enumerate(history):
         if t in steps:
-            found.append(optimizer(phi, sweep, state)[0])
+            updates.append(optimizer(phi, sweep, state)[0])
         _, state = optimizer(phi, np.full_like(sweep, gradient), state)
-    return np.array(found)
+    return np.array(updates)
 
 
 def _bend(x, y):
-    """How far y(x) is from its best straight line: root mean square of the rest, over y's standard deviation. 0 for
-    a constant."""
+    """How far y(x) is from a straight line: the root mean square residual of a linear fit, over the standard deviation
+    of y. 0 for a constant y."""
     if y.std() == 0.0:
         return 0.0
-    rest = y - np.polyval(np.polyfit(x, y, 1), x)
-    return float(np.sqrt((rest**2).mean()) / y.std())
+    residual = y - np.polyval(np.polyfit(x, y, 1), x)
+    return float(np.sqrt((residual**2).mean()) / y.std())

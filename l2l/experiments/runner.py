@@ -1,4 +1,4 @@
-"""What the experiments share: learning optimizers, racing them, and writing down what came out."""
+"""What the experiments share: meta-training optimizers, racing them, and formatting the results."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from l2l.storage import archive, checkpoint
 from l2l.storage.runs import CHECKPOINT, OPTIMIZER, resume_training, train_and_save, train_with_bar
 
 RECIPE = ("problem", "lstm", "groups", "training", "search", "seeds")
-KEPT = "l2l-race-1"
+CACHED = "l2l-race-1"  # format of the files that hold intermediate results until an experiment ends
 
 
 @dataclass
 class Outcome:
-    """table: Markdown. claims: pairs (what is claimed, whether it holds). results: all the numbers, for JSON."""
+    """An experiment's result: its table (Markdown), claims as pairs (text, whether it holds), all numbers for JSON."""
 
     table: str
     claims: list
@@ -28,7 +28,7 @@ class Outcome:
 
 @dataclass
 class Learned:
-    """An optimizer, its φ, and how it was found."""
+    """A meta-trained optimizer: the rule, its φ, and how it was trained."""
 
     optimizer: object
     phi: dict
@@ -36,9 +36,10 @@ class Learned:
 
 
 class Runner:
-    """Where the experiment `name` runs: the folder for what it makes, and whether it is a quick run. Its checkpoints
-    stay until the experiment has ended, so one that is interrupted goes on when it is run again. check: what
-    `files.lock` gave to whoever keeps the folder to this experiment.
+    """One run of the experiment `name`: it meta-trains optimizers in the folder `out` and caches intermediate results.
+
+    Checkpoints and caches stay in the folder until the experiment ends, so an interrupted experiment resumes when it is
+    run again. quick: use the small budgets. check: the function that `files.lock` gave for the folder.
 
     A recipe is the part of an experiment's settings that decides what is learned.
     """
@@ -46,81 +47,84 @@ class Runner:
     def __init__(self, name, out, quick=False, check=None):
         self.name, self.out, self.quick, self.check = name, out, quick, check
         self.data = "random numbers"
-        self.folders = []  # of what it learned
-        self.races = []  # files of what it raced
+        self.folders = []  # where it meta-trained
+        self.cached = []  # files of intermediate results
         self.elapsed, self.settings = out / "elapsed.npz", settings.load(name, quick)
-        earlier = _kept(self.elapsed, self.settings)
-        self.begun = time.perf_counter() - (earlier[0]["seconds"] if earlier else 0.0)
+        earlier = _read_cached(self.elapsed, self.settings)
+        self.started = time.perf_counter() - (earlier[0]["seconds"] if earlier else 0.0)
 
     def seconds(self):
-        """What the experiment has taken so far, with its parts that were interrupted."""
-        return time.perf_counter() - self.begun
+        """The seconds that the experiment has taken so far, with its interrupted runs."""
+        return time.perf_counter() - self.started
 
-    def keep_time(self):
-        """Note how long it took, for the case that it is interrupted from here on."""
-        archive.write(self.elapsed, {"format": KEPT, "about": self.settings, "entry": {"seconds": self.seconds()}}, {})
+    def save_seconds(self):
+        """Save the seconds so far, so that they count if the experiment is interrupted and resumed."""
+        _write_cached(self.elapsed, self.settings, {"seconds": self.seconds()}, {})
 
     def problem(self, options):
+        """The problem with these options; the experiment then reports its data."""
         problem = make_problem(**options)
         if problem.data != "random numbers":
             self.data = problem.data
         return problem
 
     def recipe(self, name, **problem):
-        """The recipe of experiment `name`, with these changes to its problem."""
+        """The recipe of experiment `name`, with these options of its problem changed."""
         groups = settings.load(name, self.quick)
         recipe = {group: groups[group] for group in RECIPE if group in groups}
         return {**recipe, "problem": {**recipe["problem"], **problem}}
 
-    def end(self):
-        """Remove the checkpoints, which only an interrupted experiment needs."""
-        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.races, self.elapsed]:
+    def clean_up(self):
+        """Remove checkpoints and cached results, which only an interrupted experiment needs."""
+        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.cached, self.elapsed]:
             path.unlink(missing_ok=True)
-        if self.races:
-            self.races[0].parent.rmdir()
+        if self.cached:
+            self.cached[0].parent.rmdir()
 
-    # -------------------------------------------------------------------------------------- learning
+    # -------------------------------------------------------------------------------------- meta-training
 
-    def learned(self, name):
-        """What experiment `name` learned: found in the folder beside this one's, where the settings are still those,
-        else learned now."""
+    def load_or_learn(self, name):
+        """The optimizer of experiment `name`: loaded from the folder beside this experiment's if it was trained there
+        with the same recipe, else meta-trained now."""
         recipe = self.recipe(name)
-        return _found(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
+        return _load_learned(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
 
-    def seeds(self, name):
-        """As `learned`, what it learned on its smaller budget with other seeds: a list."""
-        recipe, found = self.recipe(name), []
+    def other_seeds(self, name):
+        """A list of optimizers of experiment `name`, meta-trained on its smaller budget with other seeds: loaded if
+        they exist, as by `load_or_learn`."""
+        recipe, learned = self.recipe(name), []
         for k in range(1, recipe["seeds"]["count"] + 1):
             small = {group: {**recipe[group], **recipe["seeds"].get(group, {})} for group in ("training", "search")}
             small["search"]["seed"] += k * recipe["search"]["trials"]
             small, place = {**recipe, **small}, f"seeds/{k}"
-            there = _found(self.out.parent / name / place, small) if name != self.name else None
-            found.append(there or self.learn(small, self.out / place))
-        return found
+            loaded = _load_learned(self.out.parent / name / place, small) if name != self.name else None
+            learned.append(loaded or self.learn(small, self.out / place))
+        return learned
 
     def learn(self, recipe, folder):
-        """Meta-train and save in the folder: short trials at random rates, of which the best goes on, at a lower one.
+        """Meta-train by random search and save in the folder: short trials at random meta learning rates, then a full
+        training from the best trial's φ, at its rate times search["continue_at"].
 
-        Trial k has the seed search["seed"] + k, for its first φ, its tasks and its rate. search["problem"], where
-        there is one, changes the problem for the trials. What an interrupted experiment has learned by this recipe in
-        this folder is taken up where it ended.
+        Trial k uses the seed search["seed"] + k for its first φ, its tasks and its rate. search["problem"], if given,
+        changes the problem's options for the trials. A meta-training by this recipe that was interrupted in this folder
+        is resumed.
         """
         self.folders.append(folder)
-        provenance, training = self._interrupted(recipe, folder) or self._learn(recipe, folder)
-        self.keep_time()
+        provenance, training = self._resume(recipe, folder) or self._search_and_train(recipe, folder)
+        self.save_seconds()
         optimizer = _optimizer(recipe)
         meta_steps = provenance["trial_meta_steps"] + training.meta_steps
         return Learned(optimizer, training.phi, {**provenance, "meta_steps": meta_steps})
 
-    def _learn(self, recipe, folder):
-        search, (problem, optimizer) = recipe["search"], self._pair(recipe)
-        tried_on = self.problem({**recipe["problem"], **search.get("problem", {})})
+    def _search_and_train(self, recipe, folder):
+        search, (problem, optimizer) = recipe["search"], self._problem_and_rule(recipe)
+        trial_problem = self.problem({**recipe["problem"], **search.get("problem", {})})
         trials, best, meta_steps = [], None, 0
         for seed in range(search["seed"], search["seed"] + search["trials"]):
-            rate = _rate(search, seed)
+            rate = _random_rate(search, seed)
             what = f"{folder.name}: trial {len(trials) + 1} of {search['trials']}, {rate:.3g}"
             options = {**recipe["training"], **search["training"], "seed": seed}
-            trial = train_with_bar(tried_on, optimizer, what=what, meta_learning_rate=rate, **options)
+            trial = train_with_bar(trial_problem, optimizer, what=what, meta_learning_rate=rate, **options)
             trials.append({"seed": seed, "rate": rate, "validation": finite(trial.best)})
             meta_steps += trial.meta_steps
             if best is None or trial.best < best[0].best:
@@ -135,73 +139,81 @@ class Runner:
             "trial_meta_steps": meta_steps,
             "meta_learning_rate": rate,
         }
-        options = {**recipe["training"], **self._shown(folder), "meta_learning_rate": rate, "seed": seed}
+        options = {**recipe["training"], **self._save_options(folder), "meta_learning_rate": rate, "seed": seed}
         return provenance, train_and_save(problem, optimizer, folder, provenance, phi=trial.phi, **options)
 
-    def _interrupted(self, recipe, folder):
-        """What an experiment that did not end has learned by this recipe in the folder, the rest of it learned now: the
-        pair (provenance, training), or None."""
+    def _resume(self, recipe, folder):
+        """Resume the meta-training by this recipe whose checkpoint is in the folder: (provenance, training), or None
+        where there is no such checkpoint."""
         if not (folder / CHECKPOINT).is_file():
             return None
         _, _, training, provenance = checkpoint.load_training(folder / CHECKPOINT)
         if provenance.get("recipe") != recipe:
             return None
-        return provenance, training if training.finished else resume_training(folder, **self._shown(folder))
+        return provenance, training if training.finished else resume_training(folder, **self._save_options(folder))
 
-    def _shown(self, folder):
-        """How it trains in a folder, which may be the experiment's own."""
+    def _save_options(self, folder):
+        """What `train_and_save` and `resume_training` are told about a folder, which may be the experiment's own."""
         return {"what": folder.name, "how": "the same command", "check": self.check if folder == self.out else None}
 
     def train(self, recipe, rate, what, watch=None, **changes):
-        """`l2l.train` as the recipe says but for these changes, with a progress bar; watch(training) looks on."""
+        """`l2l.train` with the recipe's settings, some of them changed, and a progress bar. watch: as its report."""
         options = {**recipe["training"], **changes}
-        return train_with_bar(*self._pair(recipe), what=what, watch=watch, meta_learning_rate=rate, **options)
+        return train_with_bar(
+            *self._problem_and_rule(recipe), what=what, watch=watch, meta_learning_rate=rate, **options
+        )
 
-    def _pair(self, recipe):
+    def _problem_and_rule(self, recipe):
         return self.problem(recipe["problem"]), _optimizer(recipe)
 
-    # -------------------------------------------------------------------------------------- racing
+    # -------------------------------------------------------------------------------------- caching
 
-    def kept(self, name, about, entry):
-        """entry(), an entry of a race; or, where an experiment that was interrupted has computed it already, for the
-        same problem, optimizer and test, which `about` tells as JSON can hold it, the one that it has kept."""
+    def cache(self, name, key, compute):
+        """The result of compute(), a dict of "curves" and numbers, cached under `name` until the experiment ends.
+
+        key: what the result depends on (problem, optimizer, test), as JSON can hold it. An interrupted experiment that
+        is run again reads the cached result if its key is the same.
+        """
         path = self.out / "races" / f"{name}.npz"
-        self.races.append(path)
-        if there := _kept(path, about):
-            rest, curves = there
-            return {**rest, **curves}
-        found = entry()
-        curves = {"curves": found["curves"]}
-        rest = {key: value for key, value in found.items() if key not in curves}
-        archive.write(path, {"format": KEPT, "about": about, "entry": rest}, curves)
-        self.keep_time()
-        return found
+        self.cached.append(path)
+        if cached := _read_cached(path, key):
+            numbers, curves = cached
+            return {**numbers, **curves}
+        result = compute()
+        curves = {"curves": result["curves"]}
+        _write_cached(path, key, {name: value for name, value in result.items() if name not in curves}, curves)
+        self.save_seconds()
+        return result
 
 
-def _kept(path, about):
-    """The pair (entry, arrays) that was kept at path, about the same; None where there is none, or a damaged file."""
+def _write_cached(path, key, numbers, arrays):
+    archive.write(path, {"format": CACHED, "about": key, "entry": numbers}, arrays)
+
+
+def _read_cached(path, key):
+    """The pair (numbers, arrays) cached at path under the same key, or None; a damaged file counts as none."""
     try:
-        header, arrays = archive.read(path, KEPT)
+        header, arrays = archive.read(path, CACHED)
     except (OSError, archive.Damaged):
         return None
-    return (header["entry"], arrays) if header["about"] == about else None
+    return (header["entry"], arrays) if header["about"] == key else None
 
 
 def _optimizer(recipe):
-    """An LSTM for all of θ, or one for each of its parts that the recipe names."""
+    """An LSTM for all of θ, or one for each part of θ that the recipe names."""
     lstm = make_optimizer("lstm", **recipe["lstm"])
     parts = recipe.get("groups", {}).get("parts")
     return Groups(dict.fromkeys(parts, lstm)) if parts else lstm
 
 
-def _rate(search, seed):
-    """A meta learning rate to try: a log-uniform draw, for the paper's is a random search, too."""
+def _random_rate(search, seed):
+    """A meta learning rate to try, drawn log-uniformly: the paper uses random search, too."""
     rng = np.random.default_rng(seed)
     return float(np.exp(rng.uniform(np.log(search["lowest"]), np.log(search["highest"]))))
 
 
-def _found(folder, recipe):
-    """What was learned by this very recipe and saved in the folder, by an experiment that ended, or None."""
+def _load_learned(folder, recipe):
+    """The optimizer that a finished experiment saved in the folder, or None where its recipe was another."""
     path = folder / OPTIMIZER
     if not path.exists() or (folder / CHECKPOINT).exists():
         return None
@@ -211,16 +223,17 @@ def _found(folder, recipe):
 
 # ------------------------------------------------------------------------------------------ racing
 #
-# test: how an experiment tests, a group of its settings. An entry is what `l2l.compare` makes of an optimizer.
+# test: the group of an experiment's settings that says how to test. An entry is an optimizer's result, as in
+# `l2l.compare`: its learning rate, whether that is at the edge of its grid, and its loss curves (runs, steps).
 
 
 def race(learned, problem, test):
-    """The entry of a learned optimizer."""
+    """The entry of a learned optimizer on the problem's test tasks."""
     return _entry(learned.optimizer, learned.phi, problem, test, None, False)
 
 
 def race_tuned(name, problem, test, objective="final"):
-    """The entry of the rule `name`, its learning rate tuned on validation tasks first."""
+    """The entry of the hand-designed rule `name`, after its learning rate was tuned on validation tasks."""
     runs, steps = test["tuning_runs"], test["tuning_steps"]
     rule, edge = tune(make_optimizer(name), problem, test["seed"], runs, steps, objective, test.get("around"))
     return _entry(rule, rule.init(), problem, test, rule.learning_rate, edge)
@@ -232,7 +245,7 @@ def _entry(optimizer, phi, problem, test, rate, edge):
 
 
 def best_of(losses):
-    """The name of the best rule, by {name: loss}, the learned ones aside; a loss that is not finite is the worst."""
+    """The name of the best hand-designed rule in {name: loss}; a loss that is not finite is the worst."""
     rules = [name for name in losses if not name.startswith("lstm")]
     return min(rules, key=lambda name: losses[name] if np.isfinite(losses[name]) else np.inf)
 
@@ -241,18 +254,19 @@ def best_of(losses):
 
 
 def spread(values):
-    """The mean and the standard deviation, as text."""
+    """The mean ± the standard deviation, as text."""
     values = np.asarray(values, float)
     return f"{values.mean():.3g} ± {values.std(ddof=1):.2g}" if len(values) > 1 else f"{values.mean():.3g}"
 
 
 def markdown(header, rows):
+    """A table in Markdown."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join(lines) + "\n"
 
 
 def rounded(values):
-    """Numbers and arrays, also in a dict, to the six digits that are worth keeping in a file."""
+    """Numbers, also in dicts, lists and arrays, rounded to six significant digits for a file."""
     if isinstance(values, dict):
         return {key: rounded(value) for key, value in values.items()}
     if isinstance(values, (list, tuple, np.ndarray)):

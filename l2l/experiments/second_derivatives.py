@@ -1,4 +1,4 @@
-"""What it costs to drop the second derivatives: the first-order meta-gradient beside the exact one."""
+"""What dropping the second derivatives costs: the first-order meta-gradient compared with the exact one."""
 
 import time
 import tracemalloc
@@ -18,12 +18,12 @@ MODES = {"first-order": False, "exact": True}
 
 
 def run(settings, runner):
-    """For each problem and mode: tune the meta learning rate and the clip on validation tasks, then train with the best
-    pair and other seeds, and test."""
+    """For each problem and mode: tune the meta learning rate and the clipping on validation tasks, then train with the
+    best pair and other seeds, and test."""
     rows, tried, claims, angles, results = [], [], [], {}, {}
     seeds = settings["seeds"]
     for kind, given in settings["kinds"].items():
-        if given is None:  # a quick run does without
+        if given is None:  # a quick run leaves this problem out
             continue
         entry = partial(_entry, runner, kind, given)
         rates, clips = given["grid"]["meta_learning_rate"], given["grid"]["clip"]
@@ -33,21 +33,21 @@ def run(settings, runner):
             for mode in MODES
         }
         tuned = {mode: grid[np.argmin(np.mean(tuning[mode], axis=1))] for mode in MODES}
-        found = {mode: [entry(mode, tuned[mode], seed, "test") for seed in seeds["reported"]] for mode in MODES}
-        sums = {mode: [_loss(made, given) for made in found[mode]] for mode in MODES}
-        clipped = {mode: [made["clipped"] for made in found[mode]] for mode in MODES}
-        seen = entry("first-order", tuned["first-order"], seeds["reported"][0], "along")
-        cosines, prices = seen["cosine"], seen["price"]
+        tests = {mode: [entry(mode, tuned[mode], seed, "test") for seed in seeds["reported"]] for mode in MODES}
+        sums = {mode: [_loss(result, given) for result in tests[mode]] for mode in MODES}
+        clipped = {mode: [result["clipped"] for result in tests[mode]] for mode in MODES}
+        along = entry("first-order", tuned["first-order"], seeds["reported"][0], "along")
+        cosines, prices = along["cosine"], along["price"]
         angles[kind] = {int(step): np.degrees(np.arccos(np.minimum(1.0, c))) for step, c in cosines.items()}
         better = np.array(sums["first-order"]) - np.array(sums["exact"])
         text = f"{spread(better)}, in {(better > 0).sum()} of {len(better)} seeds"
         for mode, last in zip(MODES, ("", text), strict=True):
             measured = [f"{np.mean(clipped[mode]):.0%}", spread(sums[mode])]
             price = [f"{prices[mode][unit]:.0f}" for unit in ("ms", "megabytes")]
-            rows.append([kind, mode, *map(_told, tuned[mode].values()), *measured, *price, last])
+            rows.append([kind, mode, *map(_number_or_none, tuned[mode].values()), *measured, *price, last])
         for k, cell in enumerate(grid):
             means = [f"{np.mean(tuning[mode][k]):.3g}" for mode in MODES]
-            tried.append([kind, *map(_told, cell.values()), *means])
+            tried.append([kind, *map(_number_or_none, cell.values()), *means])
         claims += _claims(kind, angles[kind])
         results[kind] = {
             "tuned": tuned,
@@ -77,12 +77,12 @@ def run(settings, runner):
 
 
 def _entry(runner, kind, given, mode, cell, seed, split):
-    """What a training came to, kept while the experiment is not over: the losses of the optimizer that it made on tasks
-    of the split. For the split "along" there are none, but the angles along the training, and the prices."""
+    """The cached result of one meta-training: the losses of its optimizer on tasks of the split. For split "along": the
+    cosines between the two meta-gradients along the training, and what each costs."""
     recipe, test = runner.recipe(kind, **given["problem"]), given["test"]
     recipe["training"] |= {**given["training"], "clip": cell["clip"]}
     rate = cell["meta_learning_rate"]
-    what = f"{kind}, {mode}, rate {rate:g}, clip {_told(cell['clip'])}, {split}, seed {seed}"
+    what = f"{kind}, {mode}, rate {rate:g}, clip {_number_or_none(cell['clip'])}, {split}, seed {seed}"
     problem, optimizer = runner.problem(recipe["problem"]), make_optimizer("lstm", **recipe["lstm"])
 
     def train(watch=None):
@@ -91,7 +91,7 @@ def _entry(runner, kind, given, mode, cell, seed, split):
     def race():
         try:
             training = train()
-        except DivergenceError:  # a pair that nothing can be trained with
+        except DivergenceError:  # the worst possible result for this pair
             return {"curves": np.full((1, 1), np.inf), "clipped": np.nan}
         curves = evaluation.run(optimizer, training.phi, problem, split, test["seed"], test["runs"], test["steps"])
         clipped = sum(record["clipped"] for record in training.history) / training.meta_steps
@@ -99,13 +99,13 @@ def _entry(runner, kind, given, mode, cell, seed, split):
 
     def along():
         snapshots, steps, length = [], recipe["training"]["steps"], recipe["training"]["unroll_length"]
-        training = train(_keep(snapshots))
+        training = train(_take_snapshots(snapshots))
         cosines = {str(step): rounded(_cosines(problem, optimizer, phi, steps, length)) for step, phi in snapshots}
         price = rounded(_prices(problem, optimizer, training.latest, length))
         return {"curves": np.zeros((0, 0)), "cosine": cosines, "price": price}
 
-    about = {"recipe": recipe, "rate": rate, "test": test}
-    return runner.kept(what, about, along if split == "along" else race)
+    key = {"recipe": recipe, "rate": rate, "test": test}
+    return runner.cache(what, key, along if split == "along" else race)
 
 
 def _loss(entry, given):
@@ -115,7 +115,7 @@ def _loss(entry, given):
 
 
 def _claims(kind, by_step):
-    """That the two agree before training, and do not later: by_step {meta-steps: degrees of each unroll}."""
+    """The claims that the two agree before training and not later. by_step: {meta-steps: degrees of each unroll}."""
     before, most = by_step[0].max(), max(degrees.max() for degrees in by_step.values())
     return [
         (f"{kind}: before training the two point the same way, to {before:.1g}°", before < 1.0),
@@ -123,12 +123,12 @@ def _claims(kind, by_step):
     ]
 
 
-def _told(value):
+def _number_or_none(value):
     return "none" if value is None else f"{value:g}"
 
 
-def _keep(snapshots):
-    """A look at a training that takes φ along ten times on the way, as pairs (meta-steps, φ)."""
+def _take_snapshots(snapshots):
+    """A watch function that appends φ to snapshots ten times during the training, as pairs (meta-steps, φ)."""
 
     def watch(training):
         if len(training.history) % max(1, training.settings.episodes // 10) == 0:
@@ -140,7 +140,7 @@ def _keep(snapshots):
 @threads.for_kernels()
 def _cosines(problem, optimizer, phi, steps, length):
     """The cosine between the two meta-gradients at φ, for each unroll along one validation episode."""
-    task, found = draw_task(problem, "validation", 0, 0), []
+    task, cosines = draw_task(problem, "validation", 0, 0), []
     theta, state = task.theta, optimizer.init_state(task.theta)
     for _ in range(steps // length):
         batches = [task.next_batch() for _ in range(length)]
@@ -153,13 +153,13 @@ def _cosines(problem, optimizer, phi, steps, length):
         theta, state, _ = reached
         first, exact = gradients
         norms = np.linalg.norm(first) * np.linalg.norm(exact)
-        found.append(first @ exact / norms if norms > 0 else 1.0)
-    return np.array(found)
+        cosines.append(first @ exact / norms if norms > 0 else 1.0)
+    return np.array(cosines)
 
 
 @threads.for_kernels()
 def _prices(problem, optimizer, phi, length, rounds=5):
-    """Median milliseconds and peak megabytes of arrays of one meta-gradient, the modes taking turns."""
+    """Median milliseconds and peak megabytes of arrays of one meta-gradient; the modes take turns."""
     task = draw_task(problem, "validation", 0, 0)
     seconds, megabytes = {mode: [] for mode in MODES}, {}
 

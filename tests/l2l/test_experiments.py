@@ -1,7 +1,6 @@
-"""The experiments: that they run, and that they take up what another has learned only where it is the same."""
+"""The experiments: they run, resume, and load an optimizer that another experiment learned by the same recipe."""
 
 import json
-import re
 import sys
 import types
 
@@ -11,17 +10,8 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError
-from l2l.experiments import (
-    EXPERIMENTS,
-    cifar,
-    curves,
-    proposed_updates,
-    reproduce,
-    runner,
-    second_derivatives,
-    settings,
-)
-from l2l.experiments.runner import Runner, best_of, markdown, rounded, spread
+from l2l.experiments import EXPERIMENTS, curves, reproduce, runner, second_derivatives, settings
+from l2l.experiments.runner import Runner
 
 TRAIN = sys.modules["l2l.meta_training.loop"]  # the attribute of that name is the function
 
@@ -117,25 +107,25 @@ def test_saved_optimizer_says_how_it_was_made(tiny, tmp_path):
 
 
 def test_trials_may_be_on_another_problem_than_the_training(tiny, tmp_path, monkeypatch):
-    shop, seen = Runner("quadratic", tmp_path), []
+    running, seen = Runner("quadratic", tmp_path), []
     for name in ("train_with_bar", "train_and_save"):
         train = getattr(runner, name)
         monkeypatch.setattr(runner, name, lambda p, *a, do=train, **k: seen.append(p.functions) or do(p, *a, **k))
-    recipe = shop.recipe("quadratic")
+    recipe = running.recipe("quadratic")
     recipe["search"]["problem"] = {"functions": 1}
-    shop.learn(recipe, tmp_path)
+    running.learn(recipe, tmp_path)
     assert seen == [1, 1, 2]
 
 
 def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_path, monkeypatch):
     reproduce("quadratic", tmp_path / "quadratic")
-    shop = Runner("no-free-lunch", tmp_path / "no-free-lunch")
+    running = Runner("no-free-lunch", tmp_path / "no-free-lunch")
     saved = l2l.load(tmp_path / "quadratic" / "optimizer.npz")[1]
-    taken = shop.learned("quadratic").phi
+    taken = running.load_or_learn("quadratic").phi
     np.testing.assert_array_equal(taken["output"]["W"], saved["output"]["W"])
     assert not (tmp_path / "no-free-lunch").exists()
     monkeypatch.setitem(TINY["training"], "episodes", 3)
-    shop.learned("quadratic")
+    running.load_or_learn("quadratic")
     assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
@@ -181,7 +171,7 @@ def test_optimizer_of_an_experiment_that_did_not_end_is_not_taken(tiny, tmp_path
         with pytest.raises(KeyboardInterrupt):
             reproduce("quadratic", tmp_path / "quadratic")
     assert (tmp_path / "quadratic" / "optimizer.npz").exists()
-    Runner("no-free-lunch", tmp_path / "no-free-lunch").learned("quadratic")
+    Runner("no-free-lunch", tmp_path / "no-free-lunch").load_or_learn("quadratic")
     assert (tmp_path / "no-free-lunch" / "quadratic" / "optimizer.npz").exists()
 
 
@@ -208,7 +198,7 @@ def test_minutes_of_an_interrupted_experiment_are_those_of_all_its_parts(tiny, t
 def test_each_meta_gradient_is_told_of_at_its_own_best_settings_with_other_seeds(tiny, tmp_path, monkeypatch):
     calls = []
 
-    def entry(shop, kind, given, mode, cell, seed, split):
+    def entry(running, kind, given, mode, cell, seed, split):
         calls.append((mode, cell["clip"], seed, split))
         if split == "along":
             return {"cosine": {"0": [1.0]}, "price": dict.fromkeys(second_derivatives.MODES, {"ms": 1, "megabytes": 1})}
@@ -231,8 +221,8 @@ def small_training(tmp_path, clip, split):
     """An entry of the experiment second-derivatives, on quadratics."""
     given = settings.load("second-derivatives")["kinds"]["quadratic"]
     cell = {"meta_learning_rate": 0.01, "clip": clip}
-    shop = Runner("second-derivatives", tmp_path)
-    return second_derivatives._entry(shop, "quadratic", given, "exact", cell, 1, split)
+    running = Runner("second-derivatives", tmp_path)
+    return second_derivatives._entry(running, "quadratic", given, "exact", cell, 1, split)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -268,113 +258,36 @@ def test_unknown_experiment_names_those_there_are():
         reproduce("imagenet")
 
 
-def claims_of(lstm, adam, **targets):
-    none = {"most_at": {}, "most_sum": None, "most_meta_steps": 10, "ahead_from": None}
-    found = curves._claims({"lstm": np.array(lstm), "adam": np.array(adam)}, {**none, **targets}, len(lstm), 10)
-    return {text.split(":")[0]: bool(holds) for text, holds in found}
-
-
-def test_a_worse_sum_is_reported_as_a_claim_that_fails():
-    assert claims_of([3.0, 2.0], [3.0, 1.0]) == {
-        "summed loss over 2 steps below every tuned rule's": False,
-        "within 10 meta-steps": True,
-    }
-
-
-def test_ahead_from_looks_at_every_step_from_there_on():
-    assert claims_of([9.0, 1.0, 1.0], [3.0, 2.0, 2.0], ahead_from=1)[
-        "ahead of every tuned rule at every step from 1 to 2"
-    ]
-    assert not claims_of([9.0, 1.0, 3.0], [3.0, 2.0, 2.0], ahead_from=1)[
-        "ahead of every tuned rule at every step from 1 to 2"
-    ]
-
-
-def test_loss_above_its_target_fails():
-    assert claims_of([3.0, 2.0], [4.0, 4.0], most_at={"1": 1.9})["loss at step 1 at most 1.9"] is False
-
-
-def cifar_claims(lstm, adam, shared=None):
-    curves = {"lstm": lstm, "adam": adam} | ({"lstm, shared": shared} if shared else {})
-    entries = {"CIFAR-2": {name: {"curves": np.array([curve])} for name, curve in curves.items()}}
-    targets = {"learned_at": 1, "ahead_at": 2, "not_behind_at": {"CIFAR-2": 3}}
-    settings = {"targets": targets, "test": {"labels": {"CIFAR-2": [0, 1]}}}
-    return {text: bool(holds) for text, holds in cifar._claims(entries, settings)}
-
-
-def test_ahead_and_not_behind_compare_means_over_the_steps_before():
-    assert cifar_claims([4.0, 2.0, 9.0], [5.0, 2.0, 8.0]) == {
-        "CIFAR-2: at step 1 below half of a guess's loss: 4": False,
-        "CIFAR-2: at step 2 ahead of every tuned rule: 3, adam 3.5": True,
-        "CIFAR-2: at step 3 not behind any: 5, adam 5": True,
-    }
-    assert not any(cifar_claims([5.0, 2.0, 9.0], [5.0, 2.0, 8.0]).values())
-
-
-def test_one_lstm_that_is_ahead_of_two_is_reported():
-    assert (
-        cifar_claims([4.0, 2.0, 2.0], [9.0, 9.0, 9.0], [3.0, 2.0, 2.0])[
-            "CIFAR-2: two LSTMs ahead of one at step 2: 3, 2.5"
-        ]
-        is False
-    )
-
-
-def test_race_is_kept_until_the_experiment_ends(tmp_path):
-    shop, computed = Runner("cifar", tmp_path), []
+def test_race_is_cached_until_the_experiment_ends(tmp_path):
+    running, computed = Runner("cifar", tmp_path), []
 
     def entry():
         computed.append(1)
         return {"learning_rate": 0.5, "grid_edge": False, "curves": np.arange(6.0).reshape(2, 3)}
 
-    first, again = shop.kept("ten, adam", {"seed": 0}, entry), shop.kept("ten, adam", {"seed": 0}, entry)
+    first, again = running.cache("ten, adam", {"seed": 0}, entry), running.cache("ten, adam", {"seed": 0}, entry)
     np.testing.assert_array_equal(first["curves"], again["curves"])
     assert (again["learning_rate"], again["grid_edge"], len(computed)) == (0.5, False, 1)
-    shop.kept("ten, adam", {"seed": 1}, entry)
+    running.cache("ten, adam", {"seed": 1}, entry)
     assert len(computed) == 2
-    shop.end()
+    running.clean_up()
     assert list(tmp_path.rglob("*.npz")) == []
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b""], ids=["truncated", "empty"])
 def test_race_whose_file_is_damaged_is_run_again(tmp_path, damage):
-    shop, computed = Runner("cifar", tmp_path), []
+    running, computed = Runner("cifar", tmp_path), []
 
     def entry():
         computed.append(1)
         return {"learning_rate": 0.5, "grid_edge": False, "curves": np.arange(6.0).reshape(2, 3)}
 
-    shop.kept("ten, adam", {"seed": 0}, entry)
+    running.cache("ten, adam", {"seed": 0}, entry)
     path = tmp_path / "races" / "ten, adam.npz"
     path.write_bytes(damage(path.read_bytes()))
-    shop.kept("ten, adam", {"seed": 0}, entry)
-    shop.kept("ten, adam", {"seed": 0}, entry)
+    running.cache("ten, adam", {"seed": 0}, entry)
+    running.cache("ten, adam", {"seed": 0}, entry)
     assert len(computed) == 2
-
-
-def test_diverged_rule_is_never_the_best():
-    assert best_of({"lstm": 0.1, "adam": np.nan, "sgd": 2.0}) == "sgd"
-
-
-def test_updates_are_proposed_for_a_coordinate_that_had_a_gradient():
-    size = np.array([0.0, 3.0, 0.0, 1.0, 0.0, 2.0])
-    assert [proposed_updates._typical(size, quantile) for quantile in (0.0, 0.5, 0.7, 0.9, 1.0)] == [3, 3, 3, 5, 1]
-
-
-def test_constant_response_is_a_straight_line():
-    assert proposed_updates._bend(np.linspace(-1.0, 1.0, 5), np.zeros(5)) == 0.0
-
-
-def test_numbers_are_rounded_at_any_depth():
-    assert rounded({"a": np.array([1 / 3]), "b": [(2.0,)]}) == {"a": [0.333333], "b": [[2.0]]}
-
-
-def test_tables_are_markdown():
-    assert re.fullmatch(r"\| a \| b \|\n\| --- \| --- \|\n\| 1 \| 2 \|\n", markdown(["a", "b"], [[1, 2]]))
-
-
-def test_spread_is_mean_and_standard_deviation():
-    assert spread([1.0, 3.0]) == "2 ± 1.4"
 
 
 def test_standard_error_of_an_experiment_is_that_of_a_comparison(tiny, tmp_path, monkeypatch):

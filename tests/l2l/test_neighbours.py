@@ -62,18 +62,18 @@ def test_train_has_its_folder_to_itself_from_its_first_look(asked, tmp_path):
 def experiment(monkeypatch):
     """An experiment that learns one optimizer in its folder and one in a folder inside, and races nothing."""
 
-    def run(settings, shop):
+    def run(settings, runner):
         recipe = {"problem": {"name": "simple"}, "lstm": {"hidden": [2]}, "training": TINY}
         recipe["search"] = {"seed": 0, "trials": 1, "lowest": 0.01, "highest": 0.1, "continue_at": 0.5, "training": {}}
-        shop.learn(recipe, shop.out)
-        shop.learn(recipe, shop.out / "another")
+        runner.learn(recipe, runner.out)
+        runner.learn(recipe, runner.out / "another")
         return Outcome("table", [])
 
     monkeypatch.setitem(EXPERIMENTS, "quadratic", run)
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(files, "ensure_writable"), (runner, "train_with_bar"), (runs, "train"), (Runner, "end")]
+    ("module", "name"), [(files, "ensure_writable"), (runner, "train_with_bar"), (runs, "train"), (Runner, "clean_up")]
 )
 def test_experiment_has_its_folder_to_itself_from_its_first_look_to_its_end(
     module, name, asked, experiment, tmp_path, monkeypatch
