@@ -73,10 +73,17 @@ def test_optimizer_of_the_package_is_the_experiments(name):
     assert len(there) < 100_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "minigrad/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "minigrad/README.md", "l2l/README.md"])
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_map_names_what_is_defined_in_the_file_it_links_to():
+    pairs = re.findall(r"`(?:\w+\.)?(\w+)`(?: in| of) \[[^]]*\]\(([^)]+\.py)\)", (ROOT / "l2l/README.md").read_text())
+    assert len(pairs) > 8
+    for name, file in pairs:
+        assert re.search(rf"^ *(def|class) {name}\b", (ROOT / "l2l" / file).read_text(), re.MULTILINE), (name, file)
 
 
 @pytest.mark.parametrize("page", ["README.md", "lessons/README.md"])
