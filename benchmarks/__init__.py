@@ -1,1 +1,1 @@
-"""Side by side with other engines: python -m benchmarks [NAME …] [--json FILE]. See README.md."""
+"""Comparisons with other engines: python -m benchmarks [NAME …] [--json FILE]. See README.md."""

@@ -13,9 +13,9 @@ PEERS = ("numpy", "numba", "torch", "jax", "autograd", "mygrad")
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side with other engines.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without one")
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers there")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Comparisons with other engines.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers to this file, too")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
@@ -35,13 +35,13 @@ def _machine():
 
 
 def _versions():
-    found = {}
+    versions = {}
     for package in PEERS:
         try:
-            found[package] = importlib.metadata.version(package)
+            versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 if __name__ == "__main__":

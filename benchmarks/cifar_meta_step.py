@@ -1,7 +1,7 @@
 """One step of meta-training on CIFAR's convnet with two LSTMs, 20 optimizee steps and Adam on φ, against PyTorch.
 
-Before anything is timed, both meta-gradients must agree to 1e-8 in float64 over three steps: in float32 a rounding that
-moves one activation across the kink of a ReLU changes them by 1e-2, in either program.
+Before anything is timed, both meta-gradients must agree to 1e-8 in float64 over three steps. (In float32 they may
+differ by 1e-2, because rounding can move an activation across the kink of a ReLU, in either program.)
 """
 
 import itertools
@@ -31,13 +31,13 @@ class RandomImages(CIFAR):
 
 
 def start(dtype, steps, batch):
-    """The task, its batches, the optimizer and φ: what both programs begin from."""
+    """The task, its batches, the optimizer and φ: the same for both programs."""
     task = draw_task(RandomImages(batch=batch), "train", 0, 0)
     batches = [(x.astype(dtype), labels) for x, labels in (task.next_batch() for _ in range(steps))]
     rng, lstm = np.random.default_rng(1), LSTM(dtype=np.dtype(dtype).name)
     groups = Groups({"conv": lstm, "rest": lstm})
     phi = groups.init(rng)
-    for part in phi.values():  # the read-out of an untrained one is 0, and then most of the meta-gradient is
+    for part in phi.values():  # an untrained read-out is 0, and then so is most of the meta-gradient
         part["output"]["W"] = rng.normal(scale=0.01, size=(1, lstm.hidden[-1])).astype(dtype)
     again = itertools.cycle(batches)
     task = Task(task.theta.astype(dtype), task.loss, lambda: next(again), parts=task.parts)
@@ -66,7 +66,7 @@ class Ours:
 
 
 class Torch:
-    """The same as PyTorch's users write it: LSTMCell, detached gradients, one backward through the unroll."""
+    """The same as PyTorch users write it: LSTMCell, detached gradients, one backward pass through the unroll."""
 
     def __init__(self, dtype=np.float32, steps=STEPS, batch=BATCH):
         import torch
@@ -124,25 +124,25 @@ class Torch:
     def flat_gradient(self):
         """The meta-gradient as one vector, in the order of minigrad's φ."""
         self.gradients()
-        found = []
+        parts = []
         for net in self.nets:
             for cell in (net.first, net.second):
-                found += [self.torch.cat([cell.weight_ih.grad, cell.weight_hh.grad], 1), cell.bias_ih.grad]
-            found += [net.output.weight.grad, net.output.bias.grad]
-        return np.concatenate([part.numpy().ravel() for part in found])
+                parts += [self.torch.cat([cell.weight_ih.grad, cell.weight_hh.grad], 1), cell.bias_ih.grad]
+            parts += [net.output.weight.grad, net.output.bias.grad]
+        return np.concatenate([part.numpy().ravel() for part in parts])
 
 
 def check():
-    """The distance between the two meta-gradients in float64, relative to their length."""
+    """The distance between the two meta-gradients in float64, relative to their norm."""
     ours, peer = (program(np.float64, steps=3, batch=16).flat_gradient() for program in (Ours, Torch))
-    found = np.linalg.norm(ours - peer) / np.linalg.norm(ours)
-    if not found < 1e-8:
-        raise SystemExit(f"the meta-gradients differ by {found:.1e} of their length")
-    return found
+    difference = np.linalg.norm(ours - peer) / np.linalg.norm(ours)
+    if not difference < 1e-8:
+        raise SystemExit(f"the meta-gradients differ by {difference:.1e} of their norm")
+    return difference
 
 
 def main():
     programs = harness.available({"minigrad": Ours, "PyTorch eager": Torch})
     if "PyTorch eager" in programs:
-        print(f"  in float64, the meta-gradient differs from PyTorch's by {check():.0e} of its length")
+        print(f"  in float64, the meta-gradient differs from PyTorch's by {check():.0e} of its norm")
     return harness.report(harness.alternate({name: program.meta_step for name, program in programs.items()}))

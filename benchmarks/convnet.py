@@ -12,7 +12,7 @@ from minigrad import threads
 
 BATCH, CLASSES, HIDDEN, CHANNELS = 128, 10, 32, (3, 16, 16, 16)
 THREADS = 2
-STEPS = 5  # timed together, as in training: one alone would mostly show how fast sleeping threads wake up
+STEPS = 5  # timed together, as in training: a single step would mostly measure how fast sleeping threads wake up
 
 
 def problem(dtype, seed=0):
@@ -45,13 +45,13 @@ def loss(theta, images, labels):
 
 
 def ours(dtype=np.float32):
-    """A function of nothing that returns the loss and the tree of its gradients."""
+    """A function without arguments that returns the loss and the tree of its gradients."""
     theta, images, labels = problem(dtype)
     return threads.for_kernels()(lambda: mg.value_and_grad(loss)(theta, images, labels))
 
 
 def torch_peer(dtype=np.float32):
-    """The same in PyTorch, as its users write it. Raises ImportError where torch is not installed."""
+    """The same in PyTorch, as PyTorch users write it. Raises ImportError where torch is not installed."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -99,11 +99,11 @@ def torch_peer(dtype=np.float32):
 
 
 def difference(result, reference):
-    """The largest difference between two results (loss, gradients): of the losses relative to the loss, and of every
-    layer's gradient relative to its length, a Euclidean norm.
+    """The largest relative difference between two results (loss, gradients): of the losses, and of each array's
+    gradient, relative to its norm.
 
-    A bias before a batch norm has the gradient 0, which float32 computes as rounding: lengths below a thousandth of the
-    whole gradient's count as that.
+    The gradient of a bias before a batch norm is 0, and float32 computes rounding errors for it; so a norm counts as at
+    least a thousandth of the whole gradient's.
     """
     (loss, gradients), (reference_loss, reference_gradients) = result, reference
     floor = 1e-3 * np.linalg.norm(mg.tree.ravel(reference_gradients)[0])
@@ -116,19 +116,19 @@ def difference(result, reference):
 
 
 def check(peer=torch_peer, tolerance=1e-10):
-    """The `difference` between ours and a peer in float64; raises AssertionError where it exceeds the tolerance.
+    """The `difference` between ours and a peer in float64. Raises AssertionError where it exceeds the tolerance.
 
-    In float32 they may differ by 1e-2: a rounding that moves one of two million activations across the kink of a ReLU
-    or swaps the winner of a window changes a gradient that is a sum of random terms, in either program.
+    In float32 they may differ by 1e-2, in either program: rounding can move an activation across the kink of a ReLU or
+    change which pixel is the largest of its window, and a gradient here is a sum of random terms.
     """
-    found = difference(ours(np.float64)(), peer(np.float64)())
-    assert found <= tolerance, f"loss or gradients differ by {found:.1e} of their length"
-    return found
+    error = difference(ours(np.float64)(), peer(np.float64)())
+    assert error <= tolerance, f"loss or gradients differ by {error:.1e} of their norm"
+    return error
 
 
 def main():
     candidates = harness.available({"minigrad": ours, "PyTorch eager": torch_peer})
     if "PyTorch eager" in candidates:
-        print(f"  in float64, loss and gradients differ from PyTorch's by {check():.0e} of their length")
+        print(f"  in float64, loss and gradients differ from PyTorch's by {check():.0e} of their norm")
     in_a_row = {name: lambda step=step: [step() for _ in range(STEPS)] for name, step in candidates.items()}
     return harness.report(harness.alternate(in_a_row, rounds=25, warmup=3, scale=1 / STEPS))

@@ -1,6 +1,6 @@
-"""How a meta-step grows: time and peak memory against coordinates, unroll length and hidden units; makes a figure.
+"""How a meta-step scales: time and peak memory against coordinates, unroll length and hidden units.
 
-Every point is measured in a process of its own, so that its memory is its own. Writes results/growth.png and .json.
+Every point is measured in its own process, because peak memory is the process's. Writes results/growth.png and .json.
 """
 
 import json
@@ -15,7 +15,7 @@ from benchmarks import harness
 
 RESULTS = Path(__file__).parents[1] / "results"
 
-# name: (values, what stays fixed). A million coordinates take a short unroll, to stay within a laptop's memory.
+# name: (values, fixed settings). The unroll is short where coordinates vary, so that a million fit a laptop's memory.
 SWEEPS = {
     "coordinates": ([10**2, 10**3, 10**4, 10**5, 10**6], {"unroll": 5, "hidden": 20}),
     "unroll": ([5, 10, 20, 50, 100, 200], {"coordinates": 10**4, "hidden": 20}),
@@ -39,9 +39,9 @@ def measure(coordinates, unroll, hidden):
         return l2l.unroll(optimizer, phi, task, theta, optimizer.init_state(theta), [1.0] * unroll)[0]
 
     seconds = []
-    began = time.perf_counter()
+    begin = time.perf_counter()
     with threads.for_kernels():
-        while len(seconds) < 3 or (time.perf_counter() - began < 2.0 and len(seconds) < 30):
+        while len(seconds) < 3 or (time.perf_counter() - begin < 2.0 and len(seconds) < 30):
             start = time.perf_counter()
             mg.value_and_grad(meta_loss)(phi)
             seconds.append(time.perf_counter() - start)

@@ -1,6 +1,6 @@
-"""How everything here is timed: all candidates in one process, one after the other, round by round.
+"""How the benchmarks measure time: all candidates in one process, in turns, for several rounds.
 
-The machine may be noisy and drift; a drift then meets all candidates alike, and only ratios of medians are quoted.
+If the machine becomes slower meanwhile, that affects all candidates alike. Quote ratios of medians only.
 """
 
 import gc
@@ -9,11 +9,11 @@ import statistics
 import time
 from pathlib import Path
 
-REST = 0.1  # seconds between two runs: the worker threads of the one before stop spinning and give the cores back
+REST = 0.1  # seconds between two runs, in which the last one's worker threads stop spinning and free the cores
 
 
 def available(builders):
-    """Build the candidates {name: zero-argument builder}. Those whose package is missing are left out, with a word."""
+    """Build the candidates {name: builder without arguments}. It skips those whose package is missing."""
     built = {}
     for name, build in builders.items():
         try:
@@ -24,7 +24,7 @@ def available(builders):
 
 
 def alternate(candidates, rounds=11, warmup=2, scale=1.0):
-    """Seconds (times `scale`) that each of the callables {name: f} takes: {name: [one number a round]}."""
+    """Seconds (times `scale`) that each of the callables {name: f} takes: {name: [one number per round]}."""
     seconds = {name: [] for name in candidates}
     for i in range(warmup + rounds):
         for name, f in candidates.items():
@@ -39,13 +39,13 @@ def alternate(candidates, rounds=11, warmup=2, scale=1.0):
 
 
 def peak_megabytes():
-    """The most memory this process has had (Linux). resource.getrusage would count its parent's before exec, too."""
+    """This process's peak memory (Linux only). resource.getrusage would include its parent's before exec."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
 
 
 def report(seconds, ours="minigrad", unit="ms"):
-    """Print a row per candidate: the median, the spread, and its ratio to ours, round by round. Returns the numbers."""
+    """Print a row per candidate: median, range, and the median over rounds of its ratio to ours. Returns the rows."""
     factor = {"ms": 1e3, "µs": 1e6}[unit]
     rows = {}
     print(f"  {'':24} {f'median, {unit}':>12} {'min':>9} {'max':>9} {'times ours':>12}")

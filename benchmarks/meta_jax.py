@@ -1,4 +1,4 @@
-"""The meta-step in JAX: one jitted function, the unroll a lax.scan."""
+"""The meta-step in JAX: one jitted function, whose unroll is a lax.scan."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What the meta-step benchmarks compute, as plain arrays that every engine starts from."""
+"""The workloads of the meta-step benchmarks, as plain arrays for every engine."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from l2l.problems import Task
 
 @dataclass(frozen=True)
 class Workload:
-    """An optimizer (a minigrad tree φ, float32) about to take `steps` steps on an optimizee.
+    """An optimizer (φ, a tree of float32 arrays) and an optimizee on which it takes `steps` steps.
 
     kind: "mnist", an MLP 784-20-10 with sigmoid units on batches (steps, 128, 784), or "quadratic", the sum of
     ‖Wθ − y‖² over independent functions. preprocess: whether the LSTM sees log_sign(∇, p = 10) or ∇ itself.
@@ -29,7 +29,7 @@ class Workload:
 
 
 def mnist(steps=20, hidden=20, units=20):
-    """Random images stand in for digits: the arithmetic is the same. 15,910 coordinates with 20 units."""
+    """Random images in place of digits: the arithmetic is the same. 15,910 coordinates with 20 units."""
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(steps, 128, 784)).astype(np.float32)
     labels = rng.integers(10, size=(steps, 128))
@@ -51,7 +51,7 @@ def _workload(kind, theta, data, steps, preprocess, hidden):
 
 
 def task(workload):
-    """The workload's optimizee as a task of l2l; it hands out the batches in order."""
+    """The workload's optimizee as a `Task`, which returns the batches in order."""
     if workload.kind == "quadratic":
         W, y = workload.data
         shape = y.shape
@@ -71,11 +71,11 @@ def task(workload):
 
 
 def pieces(units):
-    """Where W1, W2, b1 and b2 lie in θ: {name: (slice, shape)}, in the order of `minigrad.tree`."""
+    """The slices of θ that hold W1, W2, b1 and b2: {name: (slice, shape)}, in the order of `minigrad.tree`."""
     shapes = {"W1": (784, units), "W2": (units, 10), "b1": (units,), "b2": (10,)}
-    found, start = {}, 0
+    slices, start = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
-        found[name] = (slice(start, start + size), shape)
+        slices[name] = (slice(start, start + size), shape)
         start += size
-    return found
+    return slices

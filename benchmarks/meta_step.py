@@ -1,6 +1,6 @@
-"""One step of meta-training, 20 optimizee steps forward and backward and Adam on φ, against PyTorch and JAX.
+"""One step of meta-training (20 optimizee steps, backward pass, Adam on φ), compared with PyTorch and JAX.
 
-Also: applying a learned optimizer, and peak memory, each program alone in a process of its own. Before anything is
+Also measured: applying a learned optimizer, and peak memory, for each program in its own process. Before anything is
 timed, all meta-gradients must agree to 1e-4.
 """
 
@@ -112,14 +112,14 @@ def main():
         programs = harness.available({name: lambda b=build, w=workload: b(w) for name, build in PROGRAMS.items()})
         check_agreement(programs)
         print(f" meta-step: {title}")
-        times = 1 if workload.kind == "mnist" else 10  # short ones in a row: alone they would show threads waking up
+        times = 1 if workload.kind == "mnist" else 10  # a single short one would measure how fast threads wake up
         in_a_row = {name: lambda p=p, n=times: [p.meta_step() for _ in range(n)] for name, p in programs.items()}
         seconds = harness.alternate(in_a_row, scale=1 / times)
         results[f"meta-step, {title}"] = harness.report(seconds)
         if workload.kind == "mnist":
             limit = operations(workload) / sgemm_rate()
             times_limit = float(np.median(seconds["minigrad"]) / limit)
-            print(f"  ours is {times_limit:.2f} × the time its {operations(workload) / 1e9:.1f} GFLOP take as sgemm")
+            print(f"  ours takes {times_limit:.2f} × the time of {operations(workload) / 1e9:.1f} GFLOP of sgemm")
             results["times the sgemm limit"] = times_limit
             print(f" applying the learned optimizer, one step: {title}")
             seconds = harness.alternate({name: p.apply for name, p in programs.items()}, scale=1 / workload.steps)

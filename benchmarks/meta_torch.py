@@ -1,4 +1,4 @@
-"""The meta-step in PyTorch, as its users write it: LSTMCell, detached gradients, one backward through the unroll."""
+"""The meta-step as PyTorch users write it: LSTMCell, detached gradients, one backward pass through the unroll."""
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Optimizer(nn.Module):
             self.output.weight.copy_(torch.tensor(workload.phi["output"]["W"]))
             self.output.bias.copy_(torch.tensor(workload.phi["output"]["b"][:, 0]))
         for cell in (self.first, self.second):
-            cell.bias_hh.requires_grad_(False)  # one bias a gate, as everywhere else here
+            cell.bias_hh.requires_grad_(False)  # one bias per gate, as in the other engines
 
     def forward(self, gradient, state):
         x = gradient.unsqueeze(1)
@@ -81,7 +81,7 @@ class Unroll:
         return result
 
     def apply(self):
-        """The steps alone: a trained optimizer at work, nothing kept for a meta-gradient."""
+        """The steps of a trained optimizer alone: nothing is stored for a meta-gradient."""
         theta, state = self.theta.clone(), self.state
         for t in range(self.workload.steps):
             theta.requires_grad_()

@@ -1,4 +1,4 @@
-"""What recording costs: a chain of tanh(y · w) on ten float32 elements, forward and backward, time per operation."""
+"""The cost of recording: a chain of tanh(y · w) on ten float32 elements, forward and backward, time per operation."""
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def mygrad():
 
 
 def by_hand():
-    """The same arithmetic in NumPy with the backward pass written out: what no engine can go below."""
+    """The same arithmetic in NumPy with the backward pass written by hand: a lower bound for any engine."""
 
     def run():
         ys = [Y]

@@ -1,25 +1,25 @@
-"""What can go wrong and be mended by the person at the keyboard; every message says how.
+"""The errors that a user can fix; every message says how.
 
 The command line prints an error as one line and exits with its exit_code.
 """
 
 
 class L2LError(ValueError):
-    """An option, a file or a setting that cannot work, known before the work begins."""
+    """An option, a file or a setting that cannot work; raised before the work begins."""
 
     exit_code = 2
 
 
 class DataError(L2LError):
-    """A data file is missing, truncated or not what its name says."""
+    """A data file is missing, truncated or not in its format."""
 
 
 class OptimizerFileError(L2LError):
-    """A saved optimizer or checkpoint is missing, truncated, foreign or does not fit its own settings."""
+    """A saved optimizer or checkpoint is missing, damaged, foreign or does not fit its own settings."""
 
 
 class FailedRun(L2LError):
-    """Work that began and could not go on."""
+    """The work began and failed."""
 
     exit_code = 1
 
@@ -29,4 +29,4 @@ class DivergenceError(FailedRun):
 
 
 class WriteError(FailedRun):
-    """A file could not be written; what stood there before still does."""
+    """A file could not be written; the old file is unchanged."""

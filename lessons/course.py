@@ -1,5 +1,5 @@
-"""What every lesson shares. The first cell of a notebook imports it, and `minigrad` and `l2l` can be imported after it,
-wherever Jupyter was started."""
+"""Helpers for all lessons. The first cell of a notebook imports this module; then `minigrad` and `l2l` can be imported,
+whatever folder Jupyter was started in."""
 
 import ast
 import base64
@@ -28,9 +28,9 @@ if str(ROOT) not in sys.path:
 from lessons import verdicts  # noqa: E402
 from lessons.verdicts import check  # noqa: E402, F401
 
-warnings.filterwarnings("ignore", message="IProgress not found")  # no lesson shows a live progress bar
+warnings.filterwarnings("ignore", message="IProgress not found")  # lessons show no live progress bars
 
-# file name, question (the title of the lesson), minutes to read and try, lessons that it builds on
+# file name, question (the title), minutes to read and do the exercises, lessons that it builds on
 LESSONS = [
     ("01_trust_a_gradient", "Is my derivative right?", 45, ()),
     ("02_one_bowl", "How big a step is too big?", 45, (1,)),
@@ -52,7 +52,7 @@ LESSONS = [
 
 
 def lesson(number):
-    """A link to a lesson, for Markdown: its number and its question."""
+    """A Markdown link to a lesson, with its number and its question."""
     name, question, _, _ = LESSONS[number - 1]
     return f"[{number} · {question}]({name}.ipynb)"
 
@@ -73,7 +73,7 @@ ICONS = {
 
 
 def recall(prediction, outcome):
-    """Print a prediction beside what was measured. There is no verdict: a surprise is worth more than a hit."""
+    """Print a prediction beside the measured outcome. There is no verdict: a surprise teaches more than a hit."""
     show = {str: str, int: "{:,}".format}.get(type(outcome), "{:.3g}".format)
     if verdicts.untouched(prediction):
         print(f"You wrote no prediction. Measured: {show(outcome)}")
@@ -83,7 +83,7 @@ def recall(prediction, outcome):
 
 @contextmanager
 def expect(*errors):
-    """Print the error that the block raises; the lesson wants to show it. Raises where the block raises nothing."""
+    """Print the error that the block raises, for a lesson that shows it. Raises AssertionError if there is no error."""
     try:
         yield
     except errors as error:
@@ -96,7 +96,7 @@ def expect(*errors):
 
 
 def sci(value, digits=2):
-    """A number in prose: 6.1·10⁻⁶, and 0.25 or 3,100 where powers of ten would not help."""
+    """A number as text: 6.1·10⁻⁶, but 0.25 or 3,100 where a power of ten would be harder to read."""
     if not np.isfinite(value) or value == 0 or 1e-2 <= abs(value) < 1e5:
         return f"{value:,.{digits}g}" if abs(value) < 100 else f"{value:,.0f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
@@ -106,7 +106,7 @@ def sci(value, digits=2):
 
 @functools.cache
 def result(file):
-    """What an experiment of the project measured: results/`file`, parsed."""
+    """The JSON document in results/`file`: what an experiment of the project measured."""
     return json.loads((ROOT / "results" / file).read_text())
 
 
@@ -114,11 +114,11 @@ def result(file):
 
 
 def show_source(*objects):
-    """Show the code that the package runs: functions, classes, or module-level names as "minigrad.testing.STENCILS"."""
+    """Show the package's source of functions, of classes, or of module-level names ("minigrad.testing.STENCILS")."""
     for thing in objects:
         file, line, code = _assignment(thing) if isinstance(thing, str) else _definition(thing)
         where = file.relative_to(ROOT).as_posix()
-        name = where.replace("__", r"\_\_")  # in Markdown a pair of underscores makes bold letters
+        name = where.replace("__", r"\_\_")  # in Markdown two underscores start bold text
         caption = f"[{name}, line {line}](../{where}#L{line})"
         _publish(
             {"text/markdown": f"{caption}\n\n```python\n{code}\n```", "text/plain": f"{where}, line {line}\n\n{code}"}
@@ -143,9 +143,9 @@ def _assignment(dotted):
 
 
 def show(figure, alt):
-    """Show a figure of `l2l.plots` or `lessons.figures`, with alt: what it shows, in words, for who cannot see it.
+    """Show a figure of `l2l.plots` or `lessons.figures`. alt: what it shows, in words, for readers who cannot see it.
 
-    The words are the image's alternative text where the page supports that, and stand folded under it for the others.
+    The words become the image's alternative text, and a folded text below it for pages without alternative texts.
     """
     png = _png(figure, dpi=150)
     width = round(100 * figure.get_figwidth())
@@ -156,7 +156,7 @@ def show(figure, alt):
 
 
 def show_animation(figure, draw, frames, alt, strip=4, interval=100):
-    """Show a filmstrip of `strip` frames, and a player of all of them (at most 60): draw(k) redraws the figure."""
+    """Show a filmstrip of `strip` frames, and a player of all `frames` (at most 60). draw(k): draws frame k."""
     if frames > 60:
         raise ValueError("an animation has at most 60 frames: draw every n-th step")
     pictures = []
@@ -175,9 +175,10 @@ def show_animation(figure, draw, frames, alt, strip=4, interval=100):
 
 
 def _self_contained(player):
-    """Matplotlib's player, with signs for the icons that it would fetch, small frames, and one name in every build.
+    """Matplotlib's player without a network and as small as possible: characters in place of icons that it would
+    download, compressed frames, and a name that does not change from build to build.
 
-    It begins with its first frame: JupyterLab gives no room to an image that a script fills, before the first click.
+    The first frame is part of the page: JupyterLab shows an image that a script fills only after the first click.
     """
     player = re.sub(r"<link [^>]*>\s*", "", player, count=1)
     player = re.sub(r'<i class="fa ([^"]*)"></i>', lambda match: ICONS[match[1]], player)
@@ -201,7 +202,7 @@ def _png(figure, dpi):
 
 
 def _compressed(image):
-    """A palette of 128 colours: a line drawing needs no more, and a notebook stays small."""
+    """The image as a PNG with a palette of 128 colours, enough for line drawings, so that notebooks stay small."""
     buffer = io.BytesIO()
     image.quantize(128, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
     return buffer.getvalue()

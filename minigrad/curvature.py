@@ -1,7 +1,7 @@
-"""Second derivatives as matrices and, mostly, as products with a vector: the matrix itself is never formed.
+"""Curvature matrices as products with a vector, without forming the matrix, and the Hessian itself.
 
-x and v are trees of one structure; a product has that structure, too, and ValueError is raised where their shapes
-differ. Costs are in gradients of f, roughly.
+x and v are trees of the same structure, and so is a product. ValueError is raised where their shapes differ. Costs are
+given in gradients of f, roughly.
 """
 
 import numpy as np
@@ -15,20 +15,20 @@ from minigrad.transforms import grad, jacobian, jvp, matching
 
 
 def hvp(f, x, v):
-    """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). Two to three gradients."""
+    """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). Cost: two to three gradients."""
     direction = matching(v, x)
     return grad(lambda x: sum(tree.ravel(grad(f)(x))[0] * direction))(x)
 
 
 def hessian(f):
-    """The function x ↦ ∂²f/∂x² of an array x: shape (*x.shape, *x.shape), one `hvp` for every element."""
+    """The function x ↦ ∂²f/∂x² of an array x: shape (*x.shape, *x.shape), one `hvp` per element of x."""
     return jacobian(grad(f))
 
 
 def gauss_newton_product(f, loss, x, v):
     """Jᵀ H J v, with J = ∂f/∂x and H the Hessian of the scalar loss at f(x) (Schraudolph 2002).
 
-    The Hessian of loss(f(x)) without the part that comes from f's own curvature: positive semi-definite where loss
+    This is the Hessian of loss(f(x)) without the term with f's second derivatives. It is positive semi-definite if loss
     is convex.
     """
     outputs, pullback = vjp(f, x)
@@ -38,8 +38,8 @@ def gauss_newton_product(f, loss, x, v):
 def fisher_product(logits, x, v):
     """The Fisher information of a classifier times v: (1/n) Σᵢ E_y [∇log p(y|i) ∇log p(y|i)ᵀ] v (Amari 1998).
 
-    logits: x ↦ (n, classes). The expectation is over y drawn from the model's own probabilities p, so no labels enter;
-    it is Jᵀ (diag p − p pᵀ) J v / n.
+    logits: x ↦ (n, classes). The expectation is over labels y drawn from the model's own probabilities p, not over the
+    data's labels; it equals Jᵀ (diag p − p pᵀ) J v / n.
     """
     outputs, pullback = vjp(logits, x)
     if len(outputs.shape) != 2:
@@ -50,9 +50,10 @@ def fisher_product(logits, x, v):
 
 
 def empirical_fisher_product(losses, x, v):
-    """(1/n) Σᵢ ∇ℓᵢ ∇ℓᵢᵀ v, with losses: x ↦ (ℓ₁ … ℓₙ), the loss of every example at its observed label.
+    """(1/n) Σᵢ ∇ℓᵢ ∇ℓᵢᵀ v, with losses: x ↦ (ℓ₁ … ℓₙ), the loss of each example at its observed label.
 
-    Often taken for the Fisher; it is not (Kunstner, Balles & Hennig 2019): the labels are the data's, not the model's.
+    It is often mistaken for the Fisher information, but its labels are the data's, not drawn from the model
+    (Kunstner, Balles & Hennig 2019).
     """
     values, pullback = vjp(losses, x)
     if len(np.shape(values)) != 1:

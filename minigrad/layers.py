@@ -1,4 +1,4 @@
-"""Composite functions: readable, and differentiable because their parts are."""
+"""Layers written with primitives, and so differentiable to any order: the readable reference."""
 
 from minigrad.ops.elementwise import sigmoid, tanh
 from minigrad.ops.shape import concatenate
@@ -10,7 +10,7 @@ def dense(weights, x):
 
 
 def lstm_gates(weights, x, h):
-    """The four gates of an LSTM, each (hidden, n): what `lstm_cell` writes, keeps, proposes and shows.
+    """The four gates of an LSTM, each (hidden, n): input i, forget f, candidate g and output o.
 
         i, f, o = sigmoid(W_k [x; h] + b_k)      g = tanh(W_g [x; h] + b_g)
 
@@ -27,8 +27,8 @@ def lstm_cell(weights, x, h, c):
         i, f, o = sigmoid(W_k [x; h] + b_k)      c' = f·c + i·g
         g       = tanh(W_g [x; h] + b_g)         h' = o·tanh(c')
 
-    Every column is one sequence: x (inputs, n), h and c (hidden, n); returns the new h and c. The weights hold the four
-    gates in the order i, f, g, o: "W" (4, hidden, inputs + hidden) and "b" (4, hidden, 1).
+    Each column is one sequence: x (inputs, n), h and c (hidden, n). Returns the new h and c. weights: "W" (4, hidden,
+    inputs + hidden) and "b" (4, hidden, 1), for the four gates in the order i, f, g, o.
     """
     i, f, g, o = lstm_gates(weights, x, h)
     c = f * c + i * g
@@ -37,11 +37,11 @@ def lstm_cell(weights, x, h, c):
 
 
 def lstm(weights, x, state):
-    """One step of a stack of LSTM layers, each reading the new h of the one before it, and a read-out y = W h + b.
+    """One step of a stack of LSTM layers and a read-out y = W h + b. Each layer's input is the new h of the one below.
 
-    weights: "layers", a list of what `lstm_cell` takes, and "output", with "W" (1, hidden) and "b" (1, 1).
-    x: (inputs, n). state: a pair (h, c) for each layer. Returns y (n,) and the new state. `minigrad.fused.lstm` is the
-    compiled form of the same.
+    weights: "layers", a list of `lstm_cell`'s weights, and "output", with "W" (1, hidden) and "b" (1, 1).
+    x: (inputs, n). state: a pair (h, c) for each layer. Returns y (n,) and the new state. `minigrad.fused.lstm`
+    computes the same with compiled kernels.
     """
     new = []
     for layer, (h, c) in zip(weights["layers"], state, strict=True):

@@ -1,6 +1,6 @@
 """Trees: any nesting of dict, list, tuple and NamedTuple whose leaves are arrays. One argument then holds them all.
 
-`minigrad.tree` is the public face of this; it adds `ravel`, which needs primitives, while core.py needs `flatten`.
+The public module is `minigrad.tree`. This one is separate because core.py needs `flatten`, and `ravel` needs core.py.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ def _take_apart(tree, leaves):
         return lambda new: kind([build(new) for build in builds])
     if isinstance(tree, dict):
         if not all(isinstance(key, str) for key in tree):
-            raise TypeError(f"the keys of a tree are strings, this one has {list(tree)!r}")
+            raise TypeError(f"the keys of a tree must be strings, this one has {list(tree)!r}")
         builds = [(key, _take_apart(tree[key], leaves)) for key in sorted(tree)]
         return lambda new: {key: build(new) for key, build in builds}
     if tree is None:
@@ -57,11 +57,11 @@ def numbers(x: Any, what: str) -> np.ndarray:
     """x as an array. Raises TypeError, with what as its beginning, where that would hold anything but real numbers."""
     try:
         array = np.asarray(x)
-    except ValueError:  # lists in it differ in length
+    except ValueError:  # nested lists of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
         kind = getattr(x, "dtype", type(x).__name__)
-        raise TypeError(f"{what} holds real numbers, not {kind}: make it a float array")
+        raise TypeError(f"{what} must hold real numbers, not {kind}: make it a float array")
     return array
 
 

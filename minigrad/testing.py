@@ -1,4 +1,4 @@
-"""The gradient checker: what the tests, the lessons and users rely on."""
+"""The gradient checker, which compares derivatives with finite differences."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from minigrad import tree
 from minigrad.core import vjp
 from minigrad.ops.shape import reshape
 
-# Pairs (k, w): the slope of f at x is about Σ w·f(x + k·h)/h. Keyed by the order p of the error, O(hᵖ).
+# Pairs (k, w), by the order p of the error O(hᵖ): the slope of f at x is about Σ w·f(x + k·h)/h.
 STENCILS = {
     1: ((1, 1.0), (0, -1.0)),  # the forward difference
     2: ((1, 1 / 2), (-1, -1 / 2)),  # the central difference
@@ -15,7 +15,7 @@ STENCILS = {
 
 
 class GradientError(AssertionError):
-    """A gradient does not agree with finite differences."""
+    """A gradient disagrees with finite differences."""
 
 
 def difference(f, x, h, order=6, v=1.0):
@@ -26,13 +26,14 @@ def difference(f, x, h, order=6, v=1.0):
 def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, seed=0):
     """Compare the derivatives of f at args with finite differences along random directions, up to `order`.
 
-    For a random cotangent u and direction v, (uᵀ ∂f/∂x)·v must equal the central difference of uᵀf along v; at order 2
-    the same is asked of the function (x, u) ↦ uᵀ ∂f/∂x. All float arrays in args (trees, too) are differentiated, in
-    float64; Python numbers, integers and booleans are constants. f has to be smooth within 3·step of args. There the
-    truncation (about 1e-13) and the rounding (about 1e-14) of a sixth-order difference both lie far below `tolerance`.
+    For a random cotangent u and direction v, (uᵀ ∂f/∂x)·v must equal the central difference of uᵀf along v. At order 2
+    the same is checked for the function (x, u) ↦ uᵀ ∂f/∂x. All float arrays in args, and in trees in args, are
+    differentiated in float64; Python numbers, integers and booleans are constants. f must be smooth within 3·step of
+    args. Then the truncation error (about 1e-13) and the rounding error (about 1e-14) of the sixth-order difference are
+    both far below `tolerance`.
 
-    Raises GradientError where the two differ by more than `tolerance` relative to the larger of the numeric value, the
-    gradient's norm and 1, and ValueError where nothing would be checked: args hold no float array, or order or
+    Raises GradientError where the two differ by more than `tolerance` relative to the largest of the numeric value, the
+    gradient's norm and 1. Raises ValueError where nothing would be checked: args hold no float array, or order or
     directions is below 1.
     """
     if min(order, directions) < 1:
@@ -70,7 +71,7 @@ def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, 
 
 
 def _with_cotangent(f, x, u):
-    """The function (x, u) ↦ uᵀ ∂f/∂x of one vector that holds both."""
+    """The function (x, u) ↦ uᵀ ∂f/∂x, where one vector holds both x and u."""
 
     def pulled(both):
         return vjp(f, both[: x.size])[1](reshape(both[x.size :], u.shape))

@@ -1,4 +1,4 @@
-"""Who uses the processor's cores: the kernels, or the BLAS below NumPy and SciPy."""
+"""How the processor's cores are shared between the kernels and the BLAS of NumPy and SciPy."""
 
 import contextlib
 import functools
@@ -8,21 +8,22 @@ from threadpoolctl import ThreadpoolController
 
 @contextlib.contextmanager
 def for_kernels():
-    """Within this context, or in a function decorated with it, a matrix product takes one thread.
+    """Within this context, or in a function decorated with it, BLAS runs matrix products on one thread.
 
-    The worker threads of OpenBLAS go on spinning for a while after each product and take the cores from the kernels';
-    the products here are too small to gain by more than one thread.
+    After each product the worker threads of OpenBLAS spin for a while and keep the kernels' threads from the cores. The
+    products here are too small to be faster on several threads.
     """
-    keep_scipy_to_one_thread()  # first, or leaving the context would undo it
+    keep_scipy_to_one_thread()  # before the context, or leaving the context would undo it
     with _blas().limit(limits=1):
         yield
 
 
 @functools.cache
 def keep_scipy_to_one_thread():
-    """For the rest of the process: kernels call SciPy's BLAS from threads of their own, where more would only collide.
+    """Set SciPy's BLAS to one thread until the process ends: kernel threads each call BLAS, so BLAS itself must run on
+    one thread.
 
-    NumPy's own BLAS, where it is another library, is left as it is.
+    NumPy's BLAS is not changed, unless both use the same library.
     """
     for library in _blas().lib_controllers:
         if "scipy" in str(library.filepath) and "numpy" not in str(library.filepath):
@@ -32,5 +33,5 @@ def keep_scipy_to_one_thread():
 @functools.cache
 def _blas():
     with contextlib.suppress(ImportError):
-        import scipy.linalg.cython_blas  # noqa: F401  a BLAS must be loaded to be found
+        import scipy.linalg.cython_blas  # noqa: F401  only a loaded BLAS is found
     return ThreadpoolController().select(user_api="blas")

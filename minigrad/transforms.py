@@ -1,4 +1,4 @@
-"""Transforms built on the engine: gradients, forward derivatives, Jacobians, known gradients, time for memory."""
+"""Transforms built on the engine: gradients, Jacobian-vector products, Jacobians, checkpointing, known gradients."""
 
 import numpy as np
 
@@ -10,18 +10,16 @@ from minigrad.ops.shape import reshape, stack
 def value_and_grad(f, has_aux=False):
     """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
 
-    f returns a scalar, or with has_aux=True a pair (scalar, anything else), and then so does the first item of
-    the result. Auxiliary values that are Vars of this call must go through `stop_gradient` to be used later.
-    Raises TypeError where x holds integers or f's value is not a float, ValueError where it is not a scalar.
+    f returns a scalar. With has_aux=True, f returns a pair (scalar, aux) and the result is ((scalar, aux), ∂f/∂x); Vars
+    in aux that are used after the call must go through `stop_gradient`.
+    Raises TypeError where x holds integers or f's value is not a float, ValueError where that is not a scalar.
     """
 
     def differentiated(x, *args, **kwargs):
         def pair(inputs):
             output = f(inputs, *args, **kwargs)
             if has_aux and not (isinstance(output, (tuple, list)) and len(output) == 2):
-                raise TypeError(
-                    f"with has_aux=True f returns a pair (scalar, anything else), not {type(output).__name__}"
-                )
+                raise TypeError(f"with has_aux=True f must return a pair (scalar, aux), not {type(output).__name__}")
             return output if has_aux else (output, None)
 
         value, aux, pullback = trace(pair, x)
@@ -38,10 +36,10 @@ def grad(f):
 
 
 def jvp(f, x, v):
-    """The value y = f(x) and the Jacobian-vector product (∂f/∂x) v, for x and v trees of one structure.
+    """The value y = f(x) and the Jacobian-vector product (∂f/∂x) v, for trees x and v of the same structure.
 
-    The pullback u ↦ uᵀ ∂f/∂x is linear in u, so its own pullback, at any u, is v ↦ (∂f/∂x) v: two reverse passes make
-    a forward one (Townsend 2017, "A new trick for calculating Jacobian vector products").
+    The pullback u ↦ uᵀ ∂f/∂x is linear in u, so its own pullback, at any u, is v ↦ (∂f/∂x) v: two reverse passes give
+    a forward derivative (Townsend 2017, "A new trick for calculating Jacobian vector products").
     """
     value, pullback = vjp(f, x)
     _, transposed = vjp(lambda u: tree.ravel(pullback(u))[0], np.zeros(value.shape, value.dtype))
@@ -49,7 +47,7 @@ def jvp(f, x, v):
 
 
 def matching(v, x):
-    """v as one vector, after a check that it has the shapes of x."""
+    """v as one vector. Raises ValueError where v does not have the shapes of x."""
     shapes = [[np.shape(leaf) for leaf in tree.flatten(t)[0]] for t in (v, x)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"v must have the shapes of x, {shapes[1]}, not {shapes[0]}")
@@ -64,7 +62,9 @@ def jacobian(f):
 
     def differentiated(x):
         if isinstance(x, (dict, list, tuple)) or x is None:
-            raise TypeError(f"x must be one array, not a {type(x).__name__}: make a tree one by minigrad.tree.ravel")
+            raise TypeError(
+                f"x must be one array, not a {type(x).__name__}: turn a tree into one with minigrad.tree.ravel"
+            )
         value, pullback = vjp(f, x)
         basis = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
         rows = [pullback(row) for row in basis]
@@ -74,10 +74,10 @@ def jacobian(f):
 
 
 def checkpoint(f):
-    """f, made to keep only its argument: what happens inside is computed again when the gradient is asked for.
+    """The same function as f, with less memory: the tape keeps only its argument, and the backward pass recomputes f.
 
-    f takes one argument, an array or a tree, and returns one array. Every Var that it uses must come in through that
-    argument; raises ValueError where one is merely in sight.
+    f takes one argument, an array or a tree, and returns one array. Every Var that f uses must be in that argument;
+    raises ValueError if f closes over a Var.
     """
 
     def recomputed(x):
@@ -86,7 +86,7 @@ def checkpoint(f):
         def of_vector(vector, /):
             y = f(unravel(vector))
             if type(y) is Var and type(vector) is not Var:
-                raise ValueError("a checkpointed function uses a Var that is not in its argument: pass it in x")
+                raise ValueError("a checkpointed function closes over a Var: pass it in the argument")
             return np.asarray(y) if type(y) is not Var else y
 
         keeping_x = traced(of_vector, lambda y, vector: lambda g: vjp(of_vector, vector)[1](g))
@@ -103,11 +103,11 @@ _attach = traced(_known_gradient, lambda out, value, x, g: (None, lambda c: c * 
 
 
 def known_gradient(value, x, g):
-    """`value`, with g declared to be its gradient with respect to the array x: a cotangent c goes back as c · g.
+    """The scalar `value`, with g declared as its gradient with respect to the array x.
 
-    The tape keeps g and nothing of how value was computed. Where g is a Var, c · g is differentiable through it,
-    so declaring a true gradient keeps all higher derivatives true. value itself is taken as a constant. Raises
-    ValueError where g has another shape than x, TypeError where value or g holds no numbers.
+    VJP: c·g. The tape keeps g, and nothing of how value was computed; value itself is a constant. If g is a Var, c·g is
+    differentiable through it, so with the true gradient all higher derivatives are true as well.
+    Raises ValueError where g does not have the shape of x, TypeError where value or g does not hold numbers.
     """
     structure.check_float(value, "value is")
     g = g if type(g) is Var else structure.numbers(g, "g")

@@ -1,4 +1,4 @@
-"""Trees of arrays (dict, list, tuple) and their one-vector form."""
+"""Trees of arrays (dict, list, tuple), and a tree as one vector."""
 
 import math
 
@@ -12,11 +12,11 @@ __all__ = ["flatten", "map", "ravel"]
 
 
 def ravel(tree):
-    """All leaves of tree as one vector, and the function that cuts such a vector back into the tree.
+    """The pair (vector, unravel): all leaves of tree as one vector, and the function from such a vector to a tree.
 
-    Both directions are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype
-    of the vector that it is given. Raises TypeError where the leaves have no common dtype or that vector holds no
-    numbers, and ValueError where it has another length.
+    Both are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype of its argument.
+    Raises TypeError where the leaves have no common dtype. unravel raises TypeError for an argument that does not hold
+    numbers, and ValueError for a vector of another length.
     """
     leaves, rebuild = flatten(tree)
     leaves = [leaf if hasattr(leaf, "shape") else np.asarray(leaf) for leaf in leaves]
@@ -28,7 +28,7 @@ def ravel(tree):
         if not hasattr(vector, "shape"):
             vector = structure.numbers(vector, "the vector of a tree")
         if vector.shape != (total,):
-            raise ValueError(f"this tree is a vector of shape ({total},), not {vector.shape}")
+            raise ValueError(f"this tree needs a vector of shape ({total},), not {vector.shape}")
         starts = [0, *ends]
         pieces = [vector[a:b] for a, b in zip(starts, ends, strict=False)]
         return rebuild([reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])

@@ -1,7 +1,7 @@
-"""What is wrong with a meta-training: the known causes, each with its evidence from the log and what to do.
+"""What is wrong with a meta-training: the known faults, each with its evidence from the log and what to do.
 
-The thresholds come from trainings that were set wrong on purpose, and lie far from what working ones showed: on
-quadratics and MNIST, full-sized and small, over several seeds.
+The thresholds come from trainings with deliberately wrong settings, on quadratics and MNIST, full-sized and small, over
+several seeds. They are far from the values of working trainings.
 """
 
 import json
@@ -13,13 +13,13 @@ from l2l import files
 from l2l.errors import L2LError
 from l2l.meta_training.loop import Training
 
-BARELY = 0.05  # share of the summed loss; working trainings gained 12 % in 40 meta-steps, and 50 to 95 % at length
-STILL = 0.7  # ‖φ − φ_0‖/‖φ_0‖; where training only had not gone far yet it was 0.3, where it was lost 2 and more
-WORKS = 0.1  # of the first loss that is left: a rule that does this well is not ill, though training gained nothing
-AT_CHANCE = 0.98  # of the loss of a guess; its minibatch noise is about 1 %
-SATURATED = 0.5  # share of the gates; working trainings stayed below 0.15, at ten times a good rate it was 0.5 to 1
-VANISHING = 0.1  # of the way to f = 0, by all updates in one straight line; working trainings had 2 and more
-FROZEN = 1e-3  # √mean (h_{t+1} − h_t)², where h lies in (−1, 1); working trainings had 0.007 and more
+BARELY = 0.05  # share of the summed loss saved; working trainings: 12 % in 40 meta-steps, 50 to 95 % in full length
+STILL = 0.7  # ‖φ − φ_0‖/‖φ_0‖; trainings that were merely short: 0.3, diverged trainings: 2 and more
+WORKS = 0.1  # last loss / first loss; below it the rule is healthy, even if training gained nothing
+AT_CHANCE = 0.98  # of the loss of a random guess, whose minibatch noise is about 1 %
+SATURATED = 0.5  # share of the gates; working trainings: below 0.15, at ten times a good rate: 0.5 to 1
+VANISHING = 0.1  # length of all updates / distance to f = 0; working trainings: 2 and more
+FROZEN = 1e-3  # √mean (h_{t+1} − h_t)², where h is in (−1, 1); working trainings: 0.007 and more
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """summary: how the training went, in a line. findings: what is wrong with it, none where it is healthy."""
+    """summary: how the training went, in one line. findings: what is wrong with it; empty for a healthy training."""
 
     summary: str
     findings: list
@@ -45,13 +45,13 @@ class Diagnosis:
         verdict = "\n\n".join(map(str, self.findings)) or "healthy: none of the known faults was found"
         return f"{self.summary}\n\n{verdict}"
 
-    __repr__ = __str__  # which is what a notebook shows
+    __repr__ = __str__  # a notebook shows the repr
 
 
-def diagnose(training, results=None):
-    """The `Diagnosis` of a `Training`. results: of a comparison, as in results.json, where there was one.
+def diagnose(training: Training, results: dict | None = None) -> Diagnosis:
+    """The `Diagnosis` of a `Training`. results: the results of a comparison, as in results.json, if there was one.
 
-    Raises L2LError before the first validation of a φ that was trained, for then there is nothing to judge.
+    Raises L2LError where the training has no validation yet, because then there is nothing to judge.
     """
     if not any("validation" in record for record in training.history):
         raise L2LError("this meta-training had no validation yet: train longer, or validate more often")
@@ -62,13 +62,13 @@ def diagnose(training, results=None):
 
 
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading and judging a file raises that is not what it should be."""
+"""The errors that reading and judging a damaged or foreign file raises."""
 
 
-def read(directory):
-    """The pair (training, results) that `diagnose` takes, from log.json and, where there is one, results.json.
+def read(directory: str | Path) -> tuple[Training, dict | None]:
+    """The pair (training, results) that `diagnose` takes, from log.json and results.json (None without that file).
 
-    The training has no φ. Raises L2LError, naming the fix, where a file is missing, damaged or something else.
+    The training has no φ. Raises L2LError, naming the fix, where a file is missing, damaged or foreign.
     """
     path, other = Path(directory) / "log.json", Path(directory) / "results.json"
     if not files.exists(path):
@@ -94,11 +94,11 @@ def read(directory):
 
 
 class _Course:
-    """The numbers that several checks ask for. A loss that was not finite counts as infinite.
+    """The numbers that the checks use. A loss that was not finite counts as infinite.
 
-    gained: the share of the untrained loss that the best φ saves; kept: what the last third of the validations save, at
-    their best; idle: φ has hardly moved, and to no effect. moved, reach, …: the last diagnostics, NaN where unknown,
-    which is on no side of a threshold.
+    gained: the share of the untrained loss that the best φ saves. kept: the largest share that the last third of the
+    validations saves. idle: φ has hardly moved and gained nothing. works: the rule reaches a tenth of its first loss.
+    moved, reach, …: the last diagnostics; an unknown one is NaN, which is neither above nor below a threshold.
     """
 
     def __init__(self, training):
@@ -126,7 +126,7 @@ class _Course:
     def summary(self):
         return (
             f"{self.episodes} episodes; summed validation loss {self.untrained:.4g} untrained, {self.best:.4g} at best "
-            f"(episode {self.best_episode}), {self.final:.4g} in the end"
+            f"(episode {self.best_episode}), {self.final:.4g} at the end"
         )
 
 
@@ -170,8 +170,8 @@ def _vanishing(course):
     if course.reach < VANISHING and not course.idle:
         yield Finding(
             "vanishing updates",
-            f"the updates of a run, laid end to end, go {course.reach:.2g} of the way to loss 0, though φ has moved by "
-            f"{course.moved:.2%} of its length",
+            f"all updates of a run together are {course.reach:.2g} times as long as the distance to loss 0, although φ "
+            f"has moved by {course.moved:.2%} of its length",
             "raise the optimizer's output scale",
         )
 
@@ -180,9 +180,9 @@ def _plateau(course):
     if course.last >= AT_CHANCE * course.chance:
         yield Finding(
             "plateau at the loss of a random guess",
-            f"the loss is {course.last:.4g} at the end of a run; guessing costs {course.chance:.4g}",
-            "see the other findings; if there is none, train longer or take another seed: a saturated optimizee has no "
-            "gradient to learn from",
+            f"the loss is {course.last:.4g} at the end of a run; a random guess has {course.chance:.4g}",
+            "see the other findings; if there is none, train longer or take another seed: a saturated optimizee gives "
+            "no gradient to learn from",
         )
 
 
@@ -190,7 +190,8 @@ def _saturated(course):
     if course.saturated > SATURATED:
         yield Finding(
             "saturated gates",
-            f"{course.saturated:.0%} of the LSTM's gates lie where their curve is flat, so little gradient passes",
+            f"{course.saturated:.0%} of the LSTM's gates are on the flat part of their curve, where little gradient "
+            "passes",
             f"lower the meta learning rate ({course.rate:g}), or keep the inputs small: preprocess=log-sign",
         )
 
@@ -199,9 +200,9 @@ def _frozen(course):
     if course.state_change < FROZEN:
         yield Finding(
             "a state that does not change",
-            f"h and c change by {course.state_change:.2g} a step, of a range from −1 to 1",
-            "make the gradients visible to the LSTM with preprocess=log-sign, a larger p, or a larger loss; where its "
-            "gates are saturated, mend that first",
+            f"h and c change by {course.state_change:.2g} per step, in a range from −1 to 1",
+            "make the gradients visible to the LSTM with preprocess=log-sign, a larger p, or a larger loss; if its "
+            "gates are saturated, fix that first",
         )
 
 
@@ -212,7 +213,7 @@ def _edges(results):
     if edges:
         yield Finding(
             "baselines at the edge of their grid",
-            f"the best learning rate was the last one tried for {', '.join(edges)}",
-            "do not trust the comparison: give these a learning rate (adam:learning_rate=0.01), or more steps to tell "
-            "learning rates apart",
+            f"the best learning rate was at the end of the search for {', '.join(edges)}",
+            "do not trust the comparison: set a learning rate for these (adam:learning_rate=0.01), or take more steps "
+            "so that learning rates differ",
         )

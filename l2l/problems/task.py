@@ -1,4 +1,4 @@
-"""What a problem hands out: one optimizee, ready to be optimized."""
+"""What a problem's `sample` returns: one optimizee with its starting point and its data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ SPLITS = ("train", "validation", "test")
 class Task:
     """One draw from a family of optimization problems.
 
-    theta: θ_0, a float32 vector. loss(theta, batch): f, a scalar, which leaves its arguments and what else it uses as
-    they are. next_batch(): the data of the next step, None where there is none; one buffer may serve for all steps.
-    functions: how many independent functions f sums, so that f/functions is what to report: a mean in f itself would
-    shrink every gradient with the number of functions, and move every good learning rate. parts: {name: coordinates}
-    of θ's parts, in their order, which `optimizers.Groups` needs; {} where it has none.
+    theta: θ_0, a vector of floats. loss(theta, batch): f, a scalar; it must not change its arguments.
+    next_batch(): the data of the next step, or None; it may reuse one buffer for all steps.
+    functions: the number of independent functions that f sums. Losses are reported as f/functions. (If f were their
+    mean, gradients would shrink with their number, and so every good learning rate would depend on it.)
+    parts: {name: number of coordinates} of the parts of θ, in their order, for `optimizers.Groups`; {} without parts.
 
-    Raises L2LError where theta is no float vector, or loss or next_batch no function. What these two raise later, such
-    as the StopIteration of batches that have run out, arrives unchanged.
+    Raises L2LError where theta is not a vector of floats, loss or next_batch is not a function, or the parts do not
+    make up theta. Exceptions that loss and next_batch raise later propagate.
     """
 
     theta: np.ndarray
@@ -44,17 +44,17 @@ class Task:
             raise L2LError(f"a task's parts {self.parts} do not make up its theta of {len(self.theta)} coordinates")
 
 
-def sizes_of(tree):
-    """The parts of `ravel(tree)`: how many numbers each item of a dict holds, in the order of ravel."""
+def sizes_of(tree: dict) -> dict[str, int]:
+    """The `parts` of a task whose theta is `ravel(tree)`: {key: number of coordinates}, in the order of ravel."""
     return {name: sum(np.size(leaf) for leaf in flatten(tree[name])[0]) for name in sorted(tree)}
 
 
 @dataclass(frozen=True)
 class ModelLoss:
-    """A task's loss in two parts, f(θ, batch) = criterion(model(θ, batch), batch), as Gauss–Newton needs it.
+    """A loss as the composition that Gauss–Newton needs: f(θ, batch) = criterion(model(θ, batch), batch).
 
-    criterion: a scalar, convex in the model's outputs. classifier: the outputs are logits (n, classes), and the
-    criterion their cross-entropy; without it there is no Fisher.
+    criterion: a scalar, convex in the model's outputs. classifier: True where the outputs are logits (n, classes) and
+    the criterion is their cross-entropy; only then is the Fisher matrix defined.
     """
 
     model: Callable
@@ -69,7 +69,7 @@ class ModelLoss:
 class Curvature:
     """The curvature of loss(·, batch) at theta as products with a vector v of θ's shape: see `minigrad.curvature`.
 
-    A product raises L2LError where the loss lacks the parts that it is made of.
+    gauss_newton raises L2LError where the loss is not a ModelLoss, fisher where it is not a classifier's.
     """
 
     loss: Callable
@@ -81,12 +81,12 @@ class Curvature:
 
     def gauss_newton(self, v):
         if not isinstance(self.loss, ModelLoss):
-            raise L2LError("gauss_newton needs a loss split in two (ModelLoss), which this is not: use newton")
+            raise L2LError("gauss_newton needs a loss that is a ModelLoss, which this one is not: use newton")
         return gauss_newton_product(self._outputs, lambda z: self.loss.criterion(z, self.batch), self.theta, v)
 
     def fisher(self, v):
         if not getattr(self.loss, "classifier", False):
-            raise L2LError("natural_gradient needs the loss of a classifier (ModelLoss), which this is not: use newton")
+            raise L2LError("natural_gradient needs a classifier's loss (ModelLoss), which this one is not: use newton")
         return fisher_product(self._outputs, self.theta, v)
 
     def _outputs(self, theta):

@@ -1,13 +1,13 @@
-"""Build the lessons: notebooks from lessons/source/, executed, with their outputs.
+"""Build the lessons: notebooks made from lessons/source/ and executed, with their outputs.
 
 python lessons/tools/build.py             build every notebook that is older than its source
-python lessons/tools/build.py 01 12       build these, whether or not they are
-python lessons/tools/build.py --check     say which notebooks are older than their source, and fail if one is
-python lessons/tools/build.py --map       bring the map in lessons/README.md up to date, and draw its figure
-python lessons/tools/build.py --html DIR  make pages of the notebooks that there are, to read without a network
+python lessons/tools/build.py 01 12       build these notebooks in any case
+python lessons/tools/build.py --check     list notebooks that are older than their source, and fail if there are any
+python lessons/tools/build.py --map       update the map in lessons/README.md, and draw its figure
+python lessons/tools/build.py --html DIR  convert all notebooks to HTML pages, to read without a network
 
-In the Markdown of a source, {{expression:format}} stands for a number that the code above it computed. It is filled in
-when the notebook is built, so that prose and result cannot disagree.
+In the Markdown of a source, {{expression:format}} stands for a number that the code above it computes. Building the
+notebook fills it in, so that text and result cannot disagree.
 """
 
 import argparse
@@ -37,7 +37,7 @@ MAP = re.compile(r"(?<=<!-- map -->\n).*?(?=<!-- end of map -->)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
 SOLUTION = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
-# A kernel that reaches nothing outside this machine, so that no lesson comes to need the network.
+# Code that cuts the notebook kernel off from the network, so that no lesson can depend on it.
 OFFLINE = """
 def _offline():
     import socket
@@ -45,7 +45,7 @@ def _offline():
     local = ("localhost", "127.0.0.1", "::1", "", None)
     def refuse(host):
         if host not in local:
-            raise OSError(f"a lesson runs without a network, this one asked for {host}")
+            raise OSError(f"a lesson must run without a network, this one asked for {host}")
     def guarded_connect(self, address):
         if self.family in (socket.AF_INET, socket.AF_INET6):
             refuse(address[0])
@@ -70,12 +70,12 @@ CPU_SECONDS = "import os; print(sum(os.times()[:4]))"
 
 
 def sources():
-    """The lessons that are written: {name: path of the source}, in order."""
+    """All lessons that have a source: {name: path of the source}, in order."""
     return {path.stem: path for path in sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))}
 
 
 def read(path):
-    """The notebook that a source describes, not yet executed."""
+    """The notebook of a source, not executed."""
     notebook = jupytext.read(path)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -107,7 +107,7 @@ def with_solutions(notebook):
         elif "solution" in tags:
             code = SOLUTION.findall(cell.source)
             if stub is None or len(code) != 1:
-                raise ValueError(f"a solution follows its exercise and holds one ```python block, not:\n{cell.source}")
+                raise ValueError(f"a solution follows its exercise and has one ```python block, not:\n{cell.source}")
             stub.source, stub = code[0].rstrip(), None
     if stub:
         raise ValueError(f"this exercise has no solution:\n{stub.source}")
@@ -117,7 +117,7 @@ def with_solutions(notebook):
 def run(notebook, timeout=600):
     """Execute the notebook in place, in a new kernel without a network, and fill in its numbers.
 
-    Returns the seconds of processor time that it took. Raises nbclient's CellExecutionError where a cell raises.
+    Returns the seconds of processor time. Raises nbclient's CellExecutionError where a cell raises.
     """
     client = NotebookClient(
         notebook,
@@ -129,7 +129,7 @@ def run(notebook, timeout=600):
         record_timing=False,
     )
     with tempfile.TemporaryDirectory() as cache:
-        # The same data for everybody: not what this user once downloaded, but the digits that are always there.
+        # The same data everywhere: the digits of the package, not MNIST from this user's cache.
         env = {**os.environ, "XDG_CACHE_HOME": cache, "MPLCONFIGDIR": matplotlib.get_cachedir(), "PYTHONHASHSEED": "0"}
         env.pop("L2L_DATA", None)
         with client.setup_kernel(env=env):
@@ -150,7 +150,7 @@ def _filled(client, markdown):
 
 
 def _hidden(client, code):
-    """What code prints in the notebook's kernel, without a trace in the notebook."""
+    """The output of code that runs in the notebook's kernel without becoming part of the notebook."""
     first = client.nb.cells[0]
     try:
         cell = client.execute_cell(nbformat.v4.new_code_cell(code), 0, store_history=False)
@@ -174,7 +174,7 @@ def as_text(notebook):
 
 
 def stale():
-    """The names of the lessons whose notebook is missing or was built from another source."""
+    """The names of lessons whose notebook is missing or was built from another version of the source."""
     return [name for name, path in sources().items() if _stamp(FOLDER / f"{name}.ipynb") != digest(path)]
 
 

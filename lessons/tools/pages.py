@@ -1,4 +1,4 @@
-"""The lessons as pages to read without a network: formulas as MathML, figures inside, the linked source beside them."""
+"""The lessons as HTML pages without a network: formulas as MathML, embedded figures, pages of linked source files."""
 
 import html
 import re
@@ -50,8 +50,8 @@ DARK = "body { color: #e4e4e4; background: #16181c; } a { color: #7db7f0; }" + (
 
 
 def write(out, folder, root):
-    """Make the folder `out`: index.html from the README of the folder of lessons, a page for each notebook there, and a
-    page for each file of the project that one of them links to."""
+    """Write the pages to the folder `out`: index.html from the README in `folder`, one for each notebook there, and one
+    for each file of the project (below `root`) that one of these links to."""
     site = _Site(out, folder, root)
     out.mkdir(parents=True, exist_ok=True)
     light, dark = (HtmlFormatter(style=s).get_style_defs(".highlight") for s in ("default", "github-dark"))
@@ -74,7 +74,7 @@ def write(out, folder, root):
 class _Site:
     def __init__(self, out, folder, root):
         self.out, self.folder, self.root = out, folder, root
-        self.linked = set()  # files of the project that a page leads to
+        self.linked = set()  # files of the project that a page links to
         self.parser = MarkdownIt("commonmark", {"highlight": _coloured}).enable("table")
         self.parser.use(dollarmath_plugin, renderer=_formula, allow_digits=False, double_inline=True)
         self.parser.use(anchors_plugin, max_level=3)
@@ -87,13 +87,13 @@ class _Site:
         path.write_text(PAGE.format(title=html.escape(title), up=up, body=top + body))
 
     def markdown(self, text, base):
-        """HTML of Markdown whose links are relative to the folder `base`."""
+        """The HTML of Markdown text. base: the folder that its links are relative to."""
         rendered = self.parser.render(text)
         rendered = re.sub(r'<a href="([^"]+)">(.*?)</a>', lambda m: self.link(m[1], m[2], base), rendered, flags=re.S)
         return re.sub(r'<img src="([^"]+)"', lambda m: f'<img src="{self.image(m[1], base)}"', rendered)
 
     def link(self, target, text, base):
-        """The link, led to a page of this site; only the text, where that page is not there."""
+        """The link to a page of this site, or only its text where the target is not in the project."""
         if re.match(r"https?:|#", target):
             return f'<a href="{target}">{text}</a>'
         file, _, place = target.partition("#")
@@ -112,7 +112,7 @@ class _Site:
     def image(self, target, base):
         path = (base / target).resolve()
         if not path.is_relative_to(self.root):
-            raise ValueError(f"the image {target} lies outside of the project: copy it into {self.folder}")
+            raise ValueError(f"the image {target} is outside of the project: copy it into {self.folder}")
         copy = self.out / path.name
         copy.write_bytes(path.read_bytes())
         return copy.name
@@ -138,7 +138,7 @@ class _Site:
 
     def source(self, path):
         name = path.relative_to(self.root).as_posix()
-        if path.suffix == ".md":  # its own links would lead through the whole project
+        if path.suffix == ".md":  # following its links would copy the whole project
             body = re.sub(
                 r"<a href=\"(?!https?:)[^>]*>(.*?)</a>", r"\1", self.parser.render(path.read_text()), flags=re.S
             )

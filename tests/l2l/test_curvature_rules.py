@@ -213,13 +213,13 @@ def test_rule_with_curvature_is_tuned_compared_and_meta_trained_like_any_other(n
 
 
 def test_loss_that_is_not_split_has_no_gauss_newton():
-    with pytest.raises(L2LError, match="gauss_newton needs a loss split in two.*use newton"):
+    with pytest.raises(L2LError, match="gauss_newton needs a loss that is a ModelLoss.*use newton"):
         l2l.minimize(lambda theta: mg.sum(theta**2.0), np.ones(2), make_optimizer("gauss_newton"))
 
 
 def test_loss_that_is_no_classifier_has_no_fisher():
     task, optimizer = draw_task(Quadratic(2, 1), "train", 0, 0), make_optimizer("natural_gradient")
-    with pytest.raises(L2LError, match="natural_gradient needs the loss of a classifier.*use newton"):
+    with pytest.raises(L2LError, match="natural_gradient needs a classifier's loss.*use newton"):
         unroll(optimizer, optimizer.init(), task, task.theta, {}, [1.0])
 
 

@@ -132,7 +132,7 @@ def test_hessian_is_not_multiplied_by_a_vector_of_another_shape(v):
 
 @pytest.mark.parametrize("cotangent", [None, "1", 1j, object, [1.0, [2.0]]], ids=repr)
 def test_cotangent_that_is_no_number_is_refused(cotangent):
-    with pytest.raises(TypeError, match="a cotangent holds real numbers, not .*: make it a float array"):
+    with pytest.raises(TypeError, match="a cotangent must hold real numbers, not .*: make it a float array"):
         mg.vjp(total, X)[1](cotangent)
 
 
@@ -142,7 +142,7 @@ def test_fisher_needs_examples_and_classes():
 
 
 def test_second_value_must_be_there_where_one_is_announced():
-    with pytest.raises(TypeError, match="with has_aux=True f returns a pair"):
+    with pytest.raises(TypeError, match="with has_aux=True f must return a pair"):
         mg.value_and_grad(total, has_aux=True)(X)
 
 
