@@ -107,7 +107,7 @@ def with_solutions(notebook):
         elif "solution" in tags:
             code = SOLUTION.findall(cell.source)
             if stub is None or len(code) != 1:
-                raise ValueError(f"a solution follows its exercise and has one ```python block, not:\n{cell.source}")
+                raise ValueError(f"a solution follows its exercise and holds one ```python block, not:\n{cell.source}")
             stub.source, stub = code[0].rstrip(), None
     if stub:
         raise ValueError(f"this exercise has no solution:\n{stub.source}")

@@ -153,13 +153,13 @@ def test_run_fills_in_the_numbers_and_leaves_no_trace(planted):
     ],
 )
 def test_lesson_that_asks_for_the_network_fails(code):
-    with pytest.raises(CellExecutionError, match="a lesson runs without a network"):
+    with pytest.raises(CellExecutionError, match="a lesson must run without a network"):
         build.run(printing(code))
 
 
 @pytest.mark.lessons
 def test_digits_are_the_ones_that_everybody_has(monkeypatch):
-    notebook = printing("from course import ROOT\nfrom l2l import data\nprint(data.mnist().source)")
+    notebook = printing("from course import ROOT\nfrom l2l.problems import data\nprint(data.mnist().source)")
     build.run(notebook)
     assert "5,000" in notebook.cells[0].outputs[0].text
 

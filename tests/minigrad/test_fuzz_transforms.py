@@ -75,7 +75,7 @@ CALLS = {
 
 
 TREE = "part of a tree|keys of a tree"
-RESULT = "f returned|grad needs a scalar|f returns a pair"
+RESULT = "f returned|grad needs a scalar|f must return a pair"
 V = f"v must|v holds|{TREE}"
 NAMED = {
     "x": f"this argument is|x must|nothing to differentiate|{TREE}",
