@@ -4,6 +4,7 @@ Each function writes its figure to `path`; with path=None it returns the figure,
 """
 
 import io
+from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -20,7 +21,7 @@ STYLES = ["--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1))]
 LEARNED = {"color": "black", "linewidth": 2.2, "zorder": 3}
 
 
-def curves(path, results, title, trained=None):
+def curves(path: str | Path | None, results: dict, title: str, trained: int | None = None) -> Figure | None:
     """Loss against step for each of `compare`'s results: the mean, and the 10th to 90th percentile of the runs.
 
     trained: the number of steps that the learned optimizer was trained on, if the curves are longer.
@@ -32,7 +33,9 @@ def curves(path, results, title, trained=None):
     return _save(figure, path)
 
 
-def panels(path, groups, title, sharey=True, first=None):
+def panels(
+    path: str | Path | None, groups: dict, title: str, sharey: bool = True, first: int | None = None
+) -> Figure | None:
     """`curves` in one panel for each of the groups {heading: results}; sharey: with one scale for all losses.
 
     first: the first step shown on a logarithmic axis of steps; None makes that axis linear.
@@ -51,7 +54,15 @@ def panels(path, groups, title, sharey=True, first=None):
     return _save(figure, path)
 
 
-def heatmap(path, ratios, texts, columns, rows, title, scale):
+def heatmap(
+    path: str | Path | None,
+    ratios: np.ndarray,
+    texts: np.ndarray,
+    columns: tuple,
+    rows: tuple,
+    title: str,
+    scale: str,
+) -> Figure | None:
     """Ratios as colours, purple below 1 and orange above, with a text in each cell.
 
     columns, rows: pairs (tick labels, axis label). A cell whose ratio is not finite is white.
@@ -77,7 +88,7 @@ def heatmap(path, ratios, texts, columns, rows, title, scale):
     return _save(figure, path)
 
 
-def proposals(path, updates, where, title):
+def proposals(path: str | Path | None, updates: dict, where: dict, title: str) -> Figure | None:
     """Update against gradient, one panel per step: updates {name: (steps, points)}.
 
     where: "sweep" (points,), the gradients; "steps"; "history", the actual gradient at every step (a dotted line).
@@ -102,7 +113,7 @@ def proposals(path, updates, where, title):
     return _save(figure, path)
 
 
-def angles(path, degrees, title):
+def angles(path: str | Path | None, degrees: dict, title: str) -> Figure | None:
     """The angle between two meta-gradients, one panel per problem. degrees: {problem: {meta-steps: one per unroll}}."""
     figure, axes = _figure(1, len(degrees), (4.5 * len(degrees), 4), title, sharey=True)
     for ax, (kind, by_step) in zip(axes, degrees.items(), strict=True):
@@ -117,7 +128,7 @@ def angles(path, degrees, title):
     return _save(figure, path)
 
 
-def canvas(title, height=1, width=1, size=(7, 4.5), **sharing):
+def canvas(title: str, height: int = 1, width: int = 1, size=(7, 4.5), **sharing) -> tuple[Figure, np.ndarray]:
     """An empty figure in this style and a flat array of its height × width axes, for other modules to draw on."""
     return _figure(height, width, size, title, **sharing)
 
@@ -169,4 +180,5 @@ def _save(figure, path):
         return figure
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return files.write(path, buffer.getvalue())
+    files.write(path, buffer.getvalue())
+    return None

@@ -15,7 +15,7 @@ Tree: TypeAlias = Any
 
 
 def flatten(tree: Tree) -> tuple[list, Callable[[Iterable], Tree]]:
-    """The leaves of tree in order, and the function that rebuilds the structure from as many leaves.
+    """The pair (leaves, rebuild): the leaves of tree in order, and the function from new leaves to such a tree.
 
     Dictionaries are read in sorted key order, so equal dictionaries flatten equally. None is an empty tree.
     Raises TypeError for any other container, and for dictionary keys that are not strings.
@@ -45,7 +45,7 @@ def _take_apart(tree, leaves):
 
 
 def check_float(x: Any, what: str) -> None:
-    """Raises TypeError, with what as its beginning, where x is neither a float nor an array of floats."""
+    """Raises TypeError where x is neither a float nor an array of floats. what: how the message begins."""
     kind = x.dtype if hasattr(x, "dtype") else type(x).__name__
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{what} a masked array: fill it, and choose its elements with minigrad.where(mask, v, x)")
@@ -54,7 +54,7 @@ def check_float(x: Any, what: str) -> None:
 
 
 def numbers(x: Any, what: str) -> np.ndarray:
-    """x as an array. Raises TypeError, with what as its beginning, where that would hold anything but real numbers."""
+    """x as an array. Raises TypeError where that is not an array of real numbers. what: how the message begins."""
     try:
         array = np.asarray(x)
     except ValueError:  # nested lists of different lengths

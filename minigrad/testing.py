@@ -1,5 +1,7 @@
 """The gradient checker, which compares derivatives with finite differences."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minigrad import tree
@@ -18,12 +20,20 @@ class GradientError(AssertionError):
     """A gradient disagrees with finite differences."""
 
 
-def difference(f, x, h, order=6, v=1.0):
+def difference(f: Callable, x, h: float, order: int = 6, v=1.0):
     """The derivative of f at x along v by finite differences, Σ w·f(x + k·h·v)/h over `STENCILS[order]`."""
     return sum(w * f(x + k * h * v) for k, w in STENCILS[order]) / h
 
 
-def check_gradients(f, *args, order=2, tolerance=1e-8, step=1e-2, directions=3, seed=0):
+def check_gradients(
+    f: Callable,
+    *args,
+    order: int = 2,
+    tolerance: float = 1e-8,
+    step: float = 1e-2,
+    directions: int = 3,
+    seed: int = 0,
+) -> None:
     """Compare the derivatives of f at args with finite differences along random directions, up to `order`.
 
     For a random cotangent u and direction v, (uᵀ ∂f/∂x)·v must equal the central difference of uᵀf along v. At order 2

@@ -1,5 +1,7 @@
 """Transforms built on the engine: gradients, Jacobian-vector products, Jacobians, checkpointing, known gradients."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minigrad import structure, tree
@@ -7,7 +9,7 @@ from minigrad.core import Var, stop_gradient, trace, traced, vjp
 from minigrad.ops.shape import reshape, stack
 
 
-def value_and_grad(f, has_aux=False):
+def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
     """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
 
     f returns a scalar. With has_aux=True, f returns a pair (scalar, aux) and the result is ((scalar, aux), ∂f/∂x); Vars
@@ -30,12 +32,12 @@ def value_and_grad(f, has_aux=False):
     return differentiated
 
 
-def grad(f):
+def grad(f: Callable) -> Callable:
     """The function x, *args ↦ ∂f/∂x: `value_and_grad` without the value."""
     return lambda x, *args, **kwargs: value_and_grad(f)(x, *args, **kwargs)[1]
 
 
-def jvp(f, x, v):
+def jvp(f: Callable, x, v) -> tuple:
     """The value y = f(x) and the Jacobian-vector product (∂f/∂x) v, for trees x and v of the same structure.
 
     The pullback u ↦ uᵀ ∂f/∂x is linear in u, so its own pullback, at any u, is v ↦ (∂f/∂x) v: two reverse passes give
@@ -57,7 +59,7 @@ def matching(v, x):
     return tree.ravel(v)[0]
 
 
-def jacobian(f):
+def jacobian(f: Callable) -> Callable:
     """The function x ↦ ∂f/∂x of an array x: shape (*f(x).shape, *x.shape), one reverse pass per element of f(x)."""
 
     def differentiated(x):
@@ -73,7 +75,7 @@ def jacobian(f):
     return differentiated
 
 
-def checkpoint(f):
+def checkpoint(f: Callable) -> Callable:
     """The same function as f, with less memory: the tape keeps only its argument, and the backward pass recomputes f.
 
     f takes one argument, an array or a tree, and returns one array. Every Var that f uses must be in that argument;

@@ -11,7 +11,7 @@ from minigrad.structure import flatten, map
 __all__ = ["flatten", "map", "ravel"]
 
 
-def ravel(tree):
+def ravel(tree) -> tuple:
     """The pair (vector, unravel): all leaves of tree as one vector, and the function from such a vector to a tree.
 
     Both are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype of its argument.

@@ -13,9 +13,9 @@ from l2l import files
 from l2l.errors import L2LError
 from l2l.meta_training.loop import Training
 
-BARELY = 0.05  # share of the summed loss saved; working trainings: 12 % in 40 meta-steps, 50 to 95 % in full length
-STILL = 0.7  # ‖φ − φ_0‖/‖φ_0‖; trainings that were merely short: 0.3, diverged trainings: 2 and more
-WORKS = 0.1  # last loss / first loss; below it the rule is healthy, even if training gained nothing
+MIN_GAIN = 0.05  # share of the summed loss saved; working trainings: 12 % in 40 meta-steps, 50 to 95 % in full length
+MIN_MOVEMENT = 0.7  # ‖φ − φ_0‖/‖φ_0‖; trainings that were merely short: 0.3, diverged trainings: 2 and more
+GOOD_RATIO = 0.1  # last loss / first loss; below it the rule is healthy, even if training gained nothing
 AT_CHANCE = 0.98  # of the loss of a random guess, whose minibatch noise is about 1 %
 SATURATED = 0.5  # share of the gates; working trainings: below 0.15, at ten times a good rate: 0.5 to 1
 VANISHING = 0.1  # length of all updates / distance to f = 0; working trainings: 2 and more
@@ -115,8 +115,8 @@ class _Course:
         for name in ("first", "last", "chance", "moved", "reach", "saturated", "state_change"):
             number = validated[-1]["diagnostics"].get(name)
             setattr(self, name, math.nan if number is None else float(number))
-        self.idle = self.gained < BARELY and self.kept > -BARELY and self.moved < STILL
-        self.works = self.last < WORKS * self.first
+        self.idle = self.gained < MIN_GAIN and self.kept > -MIN_GAIN and self.moved < MIN_MOVEMENT
+        self.works = self.last < GOOD_RATIO * self.first
 
     def _share_saved(self, loss):
         if not (math.isfinite(self.untrained) and self.untrained):
@@ -154,7 +154,7 @@ def _rate_too_small(course):
 
 
 def _rate_too_high(course):
-    lost = course.kept < max(BARELY, course.gained / 2)
+    lost = course.kept < max(MIN_GAIN, course.gained / 2)
     if lost and not (course.idle or course.works or course.reach < VANISHING):
         yield Finding(
             "meta learning rate too high",

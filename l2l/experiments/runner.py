@@ -1,13 +1,16 @@
 """What the experiments share: meta-training optimizers, racing them, and formatting the results."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from l2l.evaluation import run, tune
 from l2l.experiments import settings
 from l2l.meta_training.measurements import finite
+from l2l.meta_training.state import Training
 from l2l.optimizers import Groups, make_optimizer
 from l2l.problems import make_problem
 from l2l.storage import archive, checkpoint
@@ -44,7 +47,7 @@ class Runner:
     A recipe is the part of an experiment's settings that decides what is learned.
     """
 
-    def __init__(self, name, out, quick=False, check=None):
+    def __init__(self, name: str, out: Path, quick: bool = False, check: Callable | None = None):
         self.name, self.out, self.quick, self.check = name, out, quick, check
         self.data = "random numbers"
         self.folders = []  # where it meta-trained
@@ -53,7 +56,7 @@ class Runner:
         earlier = _read_cached(self.elapsed, self.settings)
         self.started = time.perf_counter() - (earlier[0]["seconds"] if earlier else 0.0)
 
-    def seconds(self):
+    def seconds(self) -> float:
         """The seconds that the experiment has taken so far, with its interrupted runs."""
         return time.perf_counter() - self.started
 
@@ -61,14 +64,14 @@ class Runner:
         """Save the seconds so far, so that they count if the experiment is interrupted and resumed."""
         _write_cached(self.elapsed, self.settings, {"seconds": self.seconds()}, {})
 
-    def problem(self, options):
+    def problem(self, options: dict):
         """The problem with these options; the experiment then reports its data."""
         problem = make_problem(**options)
         if problem.data != "random numbers":
             self.data = problem.data
         return problem
 
-    def recipe(self, name, **problem):
+    def recipe(self, name: str, **problem) -> dict:
         """The recipe of experiment `name`, with these options of its problem changed."""
         groups = settings.load(name, self.quick)
         recipe = {group: groups[group] for group in RECIPE if group in groups}
@@ -83,13 +86,13 @@ class Runner:
 
     # -------------------------------------------------------------------------------------- meta-training
 
-    def load_or_learn(self, name):
+    def load_or_learn(self, name: str) -> Learned:
         """The optimizer of experiment `name`: loaded from the folder beside this experiment's if it was trained there
         with the same recipe, else meta-trained now."""
         recipe = self.recipe(name)
         return _load_learned(self.out.parent / name, recipe) or self.learn(recipe, self.out / name)
 
-    def other_seeds(self, name):
+    def other_seeds(self, name: str) -> list[Learned]:
         """A list of optimizers of experiment `name`, meta-trained on its smaller budget with other seeds: loaded if
         they exist, as by `load_or_learn`."""
         recipe, learned = self.recipe(name), []
@@ -101,7 +104,7 @@ class Runner:
             learned.append(loaded or self.learn(small, self.out / place))
         return learned
 
-    def learn(self, recipe, folder):
+    def learn(self, recipe: dict, folder: Path) -> Learned:
         """Meta-train by random search and save in the folder: short trials at random meta learning rates, then a full
         training from the best trial's φ, at its rate times search["continue_at"].
 
@@ -156,7 +159,7 @@ class Runner:
         """What `train_and_save` and `resume_training` are told about a folder, which may be the experiment's own."""
         return {"what": folder.name, "how": "the same command", "check": self.check if folder == self.out else None}
 
-    def train(self, recipe, rate, what, watch=None, **changes):
+    def train(self, recipe: dict, rate: float, what: str, watch: Callable | None = None, **changes) -> Training:
         """`l2l.train` with the recipe's settings, some of them changed, and a progress bar. watch: as its report."""
         options = {**recipe["training"], **changes}
         return train_with_bar(
@@ -168,7 +171,7 @@ class Runner:
 
     # -------------------------------------------------------------------------------------- caching
 
-    def cache(self, name, key, compute):
+    def cache(self, name: str, key: dict, compute: Callable[[], dict]) -> dict:
         """The result of compute(), a dict of "curves" and numbers, cached under `name` until the experiment ends.
 
         key: what the result depends on (problem, optimizer, test), as JSON can hold it. An interrupted experiment that
@@ -227,12 +230,12 @@ def _load_learned(folder, recipe):
 # `l2l.compare`: its learning rate, whether that is at the edge of its grid, and its loss curves (runs, steps).
 
 
-def race(learned, problem, test):
+def race(learned: Learned, problem, test: dict) -> dict:
     """The entry of a learned optimizer on the problem's test tasks."""
     return _entry(learned.optimizer, learned.phi, problem, test, None, False)
 
 
-def race_tuned(name, problem, test, objective="final"):
+def race_tuned(name: str, problem, test: dict, objective: str = "final") -> dict:
     """The entry of the hand-designed rule `name`, after its learning rate was tuned on validation tasks."""
     runs, steps = test["tuning_runs"], test["tuning_steps"]
     rule, edge = tune(make_optimizer(name), problem, test["seed"], runs, steps, objective, test.get("around"))
@@ -244,7 +247,7 @@ def _entry(optimizer, phi, problem, test, rate, edge):
     return {"learning_rate": rate, "grid_edge": edge, "curves": curves}
 
 
-def best_of(losses):
+def best_of(losses: dict[str, float]) -> str:
     """The name of the best hand-designed rule in {name: loss}; a loss that is not finite is the worst."""
     rules = [name for name in losses if not name.startswith("lstm")]
     return min(rules, key=lambda name: losses[name] if np.isfinite(losses[name]) else np.inf)
@@ -253,13 +256,13 @@ def best_of(losses):
 # ------------------------------------------------------------------------------------------ writing
 
 
-def spread(values):
+def spread(values) -> str:
     """The mean ± the standard deviation, as text."""
     values = np.asarray(values, float)
     return f"{values.mean():.3g} ± {values.std(ddof=1):.2g}" if len(values) > 1 else f"{values.mean():.3g}"
 
 
-def markdown(header, rows):
+def markdown(header: list, rows: list) -> str:
     """A table in Markdown."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in [header, ["---"] * len(header), *rows]]
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ import numpy as np
 from l2l import files
 from l2l.errors import L2LError
 
-MOST = 2**30  # bytes of all arrays in a file, far more than any φ here
+MAX_BYTES = 2**30  # bytes of all arrays in a file, far more than any φ here
 UNCHECKED = "l2l-optimizer-1"  # the format from before there were checksums
 
 
@@ -66,7 +66,7 @@ def _unpack(file):
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if len(members) < len(archive.infolist()):
             raise Damaged("two arrays of one name")
-        if sum(info.file_size for info in members.values()) > MOST:
+        if sum(info.file_size for info in members.values()) > MAX_BYTES:
             raise Damaged("too large")
         return {name: _array(archive.open(info).read(info.file_size)) for name, info in members.items()}
 

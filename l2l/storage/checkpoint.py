@@ -19,8 +19,8 @@ from l2l.problems import PROBLEMS, make_problem
 from l2l.registry import name_in, settings_of
 from l2l.storage import archive
 
-FORMAT, OLDER = "l2l-optimizer-2", archive.UNCHECKED
-UNFINISHED = "l2l-checkpoint-1"
+OPTIMIZER_FORMAT, OLD_OPTIMIZER_FORMAT = "l2l-optimizer-2", archive.UNCHECKED
+CHECKPOINT_FORMAT = "l2l-checkpoint-1"
 TRAINED = Path(__file__).parents[1] / "trained"  # the optimizers that come with the package
 
 
@@ -29,7 +29,7 @@ def save(path: str | Path, optimizer, phi, **notes) -> None:
 
     Raises L2LError where the optimizer's class is not registered, φ has not its shapes, or path cannot be written.
     """
-    header = {"format": FORMAT, **_rule(optimizer), "notes": notes}
+    header = {"format": OPTIMIZER_FORMAT, **_rule(optimizer), "notes": notes}
     check_optimizer(optimizer, {} if phi is None else phi)
     archive.write(path, header, _leaves("phi", phi))
 
@@ -54,7 +54,7 @@ def read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The header and the arrays by name in the file that `load` takes for path."""
     path = _file(path)
     with _named_errors(path, "an optimizer"):
-        return archive.read(path, FORMAT, OLDER)
+        return archive.read(path, OPTIMIZER_FORMAT, OLD_OPTIMIZER_FORMAT)
 
 
 def save_training(path: str | Path, problem, optimizer, training: Training, notes: dict) -> None:
@@ -63,7 +63,7 @@ def save_training(path: str | Path, problem, optimizer, training: Training, note
     trees = {name: state.pop(name) for name in ("phi", "latest", "initial")}
     trees["meta"] = {moment: array for moment, array in state.pop("meta_state").items() if moment != "t"}
     header = {
-        "format": UNFINISHED,
+        "format": CHECKPOINT_FORMAT,
         **_rule(optimizer),
         "problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)},
         "data": problem.data,
@@ -83,7 +83,7 @@ def load_training(path: str | Path) -> tuple:
     problem's data have changed since.
     """
     with _named_errors(path, "a checkpoint"):
-        header, arrays = archive.read(path, UNFINISHED)
+        header, arrays = archive.read(path, CHECKPOINT_FORMAT)
         problem = make_problem(**header["problem"])
         optimizer = make_optimizer(header["optimizer"], **header["settings"])
         data, checksum = header["data"], header.get("checksum")  # older checkpoints have no checksum

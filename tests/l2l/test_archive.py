@@ -233,7 +233,9 @@ def test_file_of_each_version_still_loads(name):
 
 def test_there_is_a_file_of_each_version():
     there = [header_of(path.read_bytes())["format"] for path in DATA.glob("*.npz")]
-    assert sorted(there) == sorted([checkpoint.FORMAT, checkpoint.OLDER, checkpoint.UNFINISHED])
+    assert sorted(there) == sorted(
+        [checkpoint.OPTIMIZER_FORMAT, checkpoint.OLD_OPTIMIZER_FORMAT, checkpoint.CHECKPOINT_FORMAT]
+    )
 
 
 def test_file_of_the_first_version_holds_what_it_held():

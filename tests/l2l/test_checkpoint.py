@@ -42,7 +42,9 @@ def saved(tmp_path, **changes):
 
 def header(**changes):
     settings = {"hidden": [3], "preprocess": "log-sign", "p": 10.0, "scale": 0.1, "dtype": "float32"}
-    return np.array(json.dumps({"format": checkpoint.OLDER, "optimizer": "lstm", "settings": settings, **changes}))
+    return np.array(
+        json.dumps({"format": checkpoint.OLD_OPTIMIZER_FORMAT, "optimizer": "lstm", "settings": settings, **changes})
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def bits(*trees):
 
 def outcome(folder):
     """All that a meta-training leaves in its folder, but for the seconds it took."""
-    header, arrays = archive.read(folder / "checkpoint.npz", checkpoint.UNFINISHED)
+    header, arrays = archive.read(folder / "checkpoint.npz", checkpoint.CHECKPOINT_FORMAT)
     header["state"]["history"] = without_seconds(header["state"]["history"])
     log = json.loads((folder / "log.json").read_text())
     log["history"] = without_seconds(log["history"])

@@ -1,16 +1,16 @@
-"""The settings of the experiments: a JSON file each, that lists every number and where it comes from."""
+"""The settings of the experiments, one JSON file for each: every number, with its source."""
 
 import json
 from pathlib import Path
 
 
-def read(name):
-    """The file as it is: {group: {key: {"value", "from", perhaps "quick"}}}."""
+def read(name: str) -> dict:
+    """The file's content: {group: {key: {"value", "from", perhaps "quick"}}}."""
     return json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def load(name, quick=False):
-    """The values alone: {group: {key: value}}, where quick takes the small ones that a quick run has."""
+def load(name: str, quick: bool = False) -> dict:
+    """The values alone: {group: {key: value}}. quick: the smaller values of a quick run, where there are some."""
     which = "quick" if quick else "value"
     return {
         group: {key: entry.get(which, entry["value"]) for key, entry in entries.items()}
