@@ -5,11 +5,11 @@ import sys
 try:
     from l2l.diagnosis.doctor import diagnose
     from l2l.evaluation import compare
-    from l2l.meta_training.loop import train
     from l2l.minimization import minimize
     from l2l.optimizers import Groups, make_optimizer
-    from l2l.problems import make_problem
+    from l2l.problems import Task, make_problem, problem_of
     from l2l.storage.checkpoint import load, save
+    from l2l.storage.runs import resume, train
     from l2l.unrolling import unroll
 except KeyboardInterrupt:
     # `python -m l2l` loads libraries for a second or two before its main can meet a Ctrl-C. Of another program that
@@ -20,12 +20,15 @@ except KeyboardInterrupt:
 
 __all__ = [
     "Groups",
+    "Task",
     "compare",
     "diagnose",
     "load",
     "make_optimizer",
     "make_problem",
     "minimize",
+    "problem_of",
+    "resume",
     "save",
     "train",
     "unroll",

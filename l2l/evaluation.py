@@ -1,12 +1,16 @@
 """Comparing optimizers fairly: tuned on validation tasks, raced on test tasks that are the same for all of them."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from l2l.errors import L2LError
 from l2l.optimizers import check_optimizer, fitted
-from l2l.problems import draw_task
+from l2l.optimizers.interface import Optimizer, Tree, check_rule
+from l2l.problems import Curvature, Problem, draw_task
+from l2l.problems.interface import scalar
 from l2l.registry import whole
 from l2l.unrolling import unroll
 from minigrad import threads
@@ -16,7 +20,9 @@ MOST_POINTS = 24  # how far the grid of learning rates may be extended before it
 
 
 @threads.for_kernels()
-def run(optimizer, phi, problem, split, seed, repeats, steps):
+def run(
+    optimizer: Optimizer, phi: Tree, problem: Problem, split: str, seed: int, repeats: int, steps: int
+) -> np.ndarray:
     """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs: an array (repeats, steps), per function.
 
     Run i solves the i-th task that seed draws from split, whatever the optimizer. A run that diverges holds
@@ -33,6 +39,17 @@ def run(optimizer, phi, problem, split, seed, repeats, steps):
     return np.stack(curves)
 
 
+def check_contracts(problem, optimizer, phi, seed):
+    """Draw a task, evaluate its loss once and take one step. Raises L2LError where what they return cannot be used."""
+    task = draw_task(problem, "validation", seed, 0)
+    batch = task.next_batch()
+    with np.errstate(all="ignore"):  # losses that are not finite are results
+        scalar(task.loss(task.theta, batch))
+    rule = fitted(optimizer, task)
+    curvature = [Curvature(task.loss, task.theta, batch)] if getattr(rule, "uses_curvature", False) else []
+    check_rule(rule, rule.init(None) if phi is None else phi, task.theta, *curvature)
+
+
 OBJECTIVES = {
     "sum": lambda curves: curves.sum(axis=1).mean(),
     "final": lambda curves: curves[:, -max(1, curves.shape[1] // 10) :].mean(),
@@ -41,7 +58,15 @@ OBJECTIVES = {
 for one minibatch is noisy)."""
 
 
-def tune(optimizer, problem, seed, repeats, steps, objective="sum", around=None):
+def tune(
+    optimizer: Any,
+    problem: Problem,
+    seed: int,
+    repeats: int,
+    steps: int,
+    objective: str = "sum",
+    around: float | None = None,
+) -> tuple[Any, bool]:
     """The optimizer with the learning rate that is best on validation tasks, and whether it is suspect.
 
     objective: a key of OBJECTIVES. Searches 10⁻³ … 10⁰, three to the decade, or, where the best cannot be far, around a
@@ -72,15 +97,30 @@ def _rate(exponent):
     return float(10.0 ** (exponent / POINTS_PER_DECADE))
 
 
-def compare(problem, entries, *, steps=100, repeats=20, tuning_repeats=5, seed=0, report=None):
+def compare(
+    problem: Problem,
+    entries: dict[str, tuple[Optimizer, Tree]],
+    *,
+    steps: int = 100,
+    repeats: int = 20,
+    tuning_repeats: int = 5,
+    seed: int = 0,
+    report: Callable[[str], object] | None = None,
+) -> dict[str, dict[str, Any]]:
     """Race optimizers on the same fresh test tasks.
 
+    problem: from `l2l.make_problem`, a class of one's own, or `l2l.problem_of(loss, start)`, made of a loss alone.
     entries: {name: (optimizer, φ)}; with φ None the rule's own constants are used, its learning rate tuned first.
     Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array; the learning rate is the one
     in φ, and None where a rule has none. report(name), where given, is called when an entry is done. A run that
-    diverges is a result, too: see `run`. Raises L2LError for arguments that cannot work.
+    diverges is a result, too: see `run`.
+
+    Raises L2LError for arguments that cannot work, or a problem or an optimizer that does not keep its contract.
     """
     _check_entries(entries)
+    whole(steps=steps, repeats=repeats, tuning_repeats=tuning_repeats)
+    for optimizer, phi in entries.values():
+        check_contracts(problem, optimizer, phi, seed)
     results = {}
     for name, (optimizer, phi) in entries.items():
         on_edge = False
@@ -113,6 +153,8 @@ def _check_entries(entries):
         check_optimizer(optimizer, phi)
         if phi is None and not hasattr(optimizer, "learning_rate"):
             raise L2LError(f"entries[{name!r}] has no learning rate to tune: give it a φ, from l2l.load or l2l.train")
+        if phi is None and not dataclasses.is_dataclass(optimizer):
+            raise L2LError(f"entries[{name!r}] is no dataclass, so its learning rate cannot be tuned: give it a φ")
 
 
 def summary(results):

@@ -5,12 +5,22 @@ the unrolled graph of the paper's Figure 2, and the gradient of the meta-loss wi
 """
 
 from copy import deepcopy
+from typing import Any
 
-from l2l.problems import Curvature
+from l2l.optimizers.interface import Array, Optimizer, Tree
+from l2l.problems import Curvature, Task
 from minigrad import known_gradient, stop_gradient, value_and_grad
 
 
-def unroll(optimizer, phi, task, theta, state, weights, second_derivatives=False):
+def unroll(
+    optimizer: Optimizer,
+    phi: Tree,
+    task: Task,
+    theta: Array,
+    state: Tree,
+    weights: list[float],
+    second_derivatives=False,
+) -> tuple[Any, Any, Tree, list]:
     """The meta-loss L = Σ_t w_t f(θ_t) over len(weights) steps (Andrychowicz et al. 2016, eq. 3), with
 
         ∇_t = ∂f(θ_t)/∂θ_t        (g_t, h_{t+1}) = m(∇_t, h_t; φ)        θ_{t+1} = θ_t + g_t

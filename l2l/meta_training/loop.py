@@ -1,17 +1,20 @@
 """Meta-training: gradient descent on φ through unrolled optimization, by truncated backpropagation through time."""
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
 import minigrad as mg
 from l2l.errors import DivergenceError, L2LError
-from l2l.evaluation import run
+from l2l.evaluation import check_contracts, run
 from l2l.meta_training.measurements import finite, measure
-from l2l.meta_training.state import Settings, Training
+from l2l.meta_training.state import WEIGHTS, Settings, Training
 from l2l.optimizers import Adam, check_optimizer, fitted
-from l2l.problems import draw_task
+from l2l.optimizers.interface import Array, Optimizer, Tree, check_phi
+from l2l.problems import Problem, Task, draw_task
 from l2l.unrolling import unroll
 from minigrad import threads
 
@@ -19,31 +22,35 @@ MOST_SKIPPED = 10  # in a row: one bad episode is bad luck, ten of them are a φ
 
 
 @threads.for_kernels()
-def train(problem, optimizer, *, phi=None, resume=None, report=None, **settings):
-    """Meta-train optimizer on problem and return a `Training`. phi: where to begin, if not at `optimizer.init`.
-    settings: fields of `Settings`.
+def meta_train(
+    problem: Problem,
+    optimizer: Optimizer,
+    *,
+    phi: Tree = None,
+    resume: Training | None = None,
+    report: Callable[[Training], object] | None = None,
+    **settings: Any,
+) -> Training:
+    """Meta-train optimizer on problem and return a `Training`: the loop of `l2l.train`, without files or progress bar.
 
     An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
-    one step of Adam on φ. The rate of these falls geometrically, from meta_learning_rate in the first episode to decay
-    times that in the last, but only rises to that over the first `warmup` episodes: a φ that knows nothing yet is
-    easily thrown to where every optimizee saturates, and nothing is learned again. A meta-gradient longer than clip is
-    scaled down to it; second_derivatives makes it exact. Before the first and after every `validate_every`-th episode φ
-    is frozen and judged on `validation_tasks` tasks; the best one is kept, and after `patience` validations in a row
-    without a better one training ends. report, where given, is called with the Training before the first and after
-    every episode.
+    one step of Adam on φ. Before the first and after every `validate_every`-th episode φ is frozen and judged on
+    `validation_tasks` tasks, and the best one is kept. phi: where to begin, if not at `optimizer.init`. settings:
+    fields of `Settings`. report(training) is called before the first and after every episode.
 
-    resume: a Training, such as report was given, to go on from with its own settings, on the same problem with the same
-    optimizer. What comes out is, bit for bit, what would have come out at once: an episode depends on nothing else, for
-    its task is drawn by seed and number.
+    resume: a Training, such as report was given, to continue on the same problem with the same optimizer. The result is
+    bit-identical to that of an uninterrupted run: an episode depends on nothing else, for its task is drawn by seed and
+    number.
 
     Where the meta-loss or its gradient is not finite, that meta-step is skipped, the rest of the episode is dropped,
-    and the next one goes on from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row, or
-    where there was no other: what was reported until then stands. Raises L2LError for settings that cannot work.
+    and the next episode starts from the φ there was. Raises DivergenceError after MOST_SKIPPED such episodes in a row,
+    or where there was no other. Raises L2LError for settings that cannot work, and for a problem or an optimizer that
+    does not keep its contract (`problems.Problem`, `optimizers.UpdateRule`).
     """
     if resume is not None and (phi is not None or settings):
-        raise L2LError("a meta-training that goes on has its φ and settings: give resume alone")
+        raise L2LError("resume has its own φ and settings: give neither beside it")
     check_optimizer(optimizer, phi)
-    training = _begun(problem, optimizer, phi, Settings(**settings)) if resume is None else resume
+    training = _begun(problem, optimizer, phi, settings_from(settings)) if resume is None else resume
     while True:
         if report:
             report(training)
@@ -53,8 +60,19 @@ def train(problem, optimizer, *, phi=None, resume=None, report=None, **settings)
         training = _after_episode(problem, optimizer, training)
 
 
+def settings_from(given: dict[str, Any]) -> Settings:
+    """Settings(**given). Raises L2LError, with the names there are, for one that is no setting."""
+    names = [field.name for field in fields(Settings)]
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise L2LError(f"meta-training has no setting {unknown[0]!r}; it has: {', '.join(names)}")
+    return Settings(**given)
+
+
 def _begun(problem, optimizer, phi, settings):
     phi = optimizer.init(np.random.default_rng([settings.seed, 17])) if phi is None else phi
+    check_phi(optimizer, phi)
+    check_contracts(problem, optimizer, phi, settings.seed)
     meta_state = Adam().init_state(mg.tree.ravel(phi)[0])
     training = Training(phi, latest=phi, initial=phi, meta_state=meta_state, settings=settings)
     return _validated(problem, optimizer, training)
@@ -88,7 +106,7 @@ def _after_episode(problem, optimizer, training):
     return training
 
 
-def run_episode(optimizer, task, training, rate):
+def run_episode(optimizer: Optimizer, task: Task, training: Training, rate: float):
     """An episode on task: φ and the meta-optimizer's state after it, its meta-gradients' norms, and its numbers."""
     settings, phi, meta_state = training.settings, training.latest, training.meta_state
     meta_optimizer, meta_phi = Adam(), Adam(rate).init()
@@ -96,7 +114,7 @@ def run_episode(optimizer, task, training, rate):
     theta, state, losses = task.theta, optimizer.init_state(task.theta), []
     norms, clipped, skipped = [], 0, 0
     for start in range(0, settings.steps, settings.unroll_length):
-        weights = [1.0] * min(settings.unroll_length, settings.steps - start)
+        weights = WEIGHTS[settings.weights](min(settings.unroll_length, settings.steps - start))
         with np.errstate(over="ignore", invalid="ignore"):  # checked below
             total, gradient, theta, state, part = meta_gradient(
                 optimizer, phi, task, theta, state, weights, settings.second_derivatives
@@ -143,7 +161,15 @@ def _validated(problem, optimizer, training):
     return replace(training, history=[*history[:-1], {**history[-1], **numbers}])
 
 
-def meta_gradient(optimizer, phi, task, theta, state, weights, second_derivatives):
+def meta_gradient(
+    optimizer: Optimizer,
+    phi: Tree,
+    task: Task,
+    theta: Array,
+    state: Tree,
+    weights: list[float],
+    second_derivatives: bool,
+):
     """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, (theta, state) at the
     end, which are constants to the unroll after it, and the losses on the way."""
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from l2l.errors import L2LError
 from l2l.registry import MOST_SEED, positive, whole
 
+WEIGHTS = {"uniform": lambda steps: [1.0] * steps, "last": lambda steps: [0.0] * (steps - 1) + [1.0]}
+"""The weights w_t of the meta-loss Σ_t w_t f(θ_t) of an unroll (Andrychowicz et al. 2016, eq. 3), by name. The paper
+takes "uniform", for every step then has a gradient to learn from; "last" is its eq. 2, with the T of each unroll."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,6 +22,7 @@ class Settings:
     warmup: int = 0
     decay: float = 1.0
     clip: float | None = None
+    weights: str = "uniform"
     second_derivatives: bool = False
     seed: int = 0
     validate_every: int = 5
@@ -35,6 +40,8 @@ class Settings:
             positive(clip=self.clip)
         if self.decay > 1:
             raise L2LError(f"decay is at most 1, not {self.decay}")
+        if not isinstance(self.weights, str) or self.weights not in WEIGHTS:
+            raise L2LError(f"weights is one of {', '.join(WEIGHTS)}, not {self.weights!r}")
         if not isinstance(self.second_derivatives, bool):
             raise L2LError(f"second_derivatives is True or False, not {self.second_derivatives!r}")
 

@@ -5,9 +5,9 @@
     update, state = optimizer(phi, grad, state)         # (g_t, h_{t+1}) = m(∇_t, h_t; φ)
     theta         = theta + update                      # θ_{t+1} = θ_t + g_t
 
-grad is an array of any shape, update has its shape and precision. A rule is a frozen dataclass whose fields are its
-settings, of the kinds that their annotations name, and in the ranges that its __post_init__ checks; everything that
-could be learned is in φ. To add one, write the class and name it here.
+grad is an array of any shape, update has its shape and precision; `interface.UpdateRule` is the whole contract. A rule
+is a frozen dataclass whose fields are its settings, of the kinds that their annotations name, and in the ranges that
+its __post_init__ checks; everything that could be learned is in φ. To add one, write the class and name it here.
 
 A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose hessian(v),
 gauss_newton(v) and fisher(v) are products with a vector.
@@ -20,6 +20,7 @@ from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.groups import Groups, fitted, rules
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
+from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
 from l2l.registry import build
 
@@ -56,6 +57,7 @@ __all__ = [
     "Newton",
     "RMSprop",
     "Rprop",
+    "UpdateRule",
     "check_optimizer",
     "fitted",
     "make_optimizer",
@@ -73,7 +75,8 @@ def make_optimizer(name, **settings):
 
 def check_optimizer(optimizer, phi=None):
     """Raises L2LError where optimizer is no update rule, or phi, unless None, has not the shapes of its φ."""
-    if isinstance(optimizer, type) or not (callable(optimizer) and hasattr(optimizer, "init_state")):
+    protocol = callable(optimizer) and hasattr(optimizer, "init") and hasattr(optimizer, "init_state")
+    if isinstance(optimizer, type) or not protocol:
         raise L2LError(f"an optimizer is what l2l.make_optimizer or l2l.load returns, not {optimizer!r}")
     if phi is None:
         return

@@ -1,8 +1,6 @@
 """Optimizees: families of functions f that optimizers are trained and compared on.
 
-A problem is a frozen dataclass whose fields are its options, with `sample(rng, split)`, which draws a `Task`, and
-`data`, a line that says what it is made of; where that is read from files, `checksum` tells them from any others.
-To add one, write the class and name it here.
+`interface.Problem` says what a problem is. To add one, write the class and name it here.
 """
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy as np
 from l2l.errors import L2LError
 from l2l.problems.convnet import CIFAR, CIFAR2, CIFAR5, MNISTConv
 from l2l.problems.ensemble import Ensemble
+from l2l.problems.interface import Problem, problem_of
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
@@ -37,11 +36,13 @@ __all__ = [
     "Ensemble",
     "MNISTConv",
     "ModelLoss",
+    "Problem",
     "Quadratic",
     "Simple",
     "Task",
     "draw_task",
     "make_problem",
+    "problem_of",
 ]
 
 
@@ -50,12 +51,16 @@ def make_problem(name, **settings):
     return build("problem", PROBLEMS, name, settings)
 
 
-def draw_task(problem, split, seed, index):
+def draw_task(problem: Problem, split: str, seed: int, index: int) -> Task:
     """The index-th task of a split: seed, split and index determine it, and no two of them share random numbers.
 
-    Raises L2LError where problem is none, or seed is not a whole number from 0 to 2⁶³.
+    Raises L2LError where problem is none, draws no Task, or seed is not a whole number from 0 to 2⁶³.
     """
     if isinstance(problem, type) or not hasattr(problem, "sample"):
         raise L2LError(f"a problem is what l2l.make_problem returns, not {problem!r}")
     whole(0, MOST_SEED, seed=seed)
-    return problem.sample(np.random.default_rng([seed, SPLITS.index(split), index]), split)
+    task = problem.sample(np.random.default_rng([seed, SPLITS.index(split), index]), split)
+    if not isinstance(task, Task):
+        name = type(problem).__name__
+        raise L2LError(f"{name}.sample must return a Task, not {task!r}: end it with `return Task(theta, loss)`")
+    return task

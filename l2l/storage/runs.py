@@ -1,28 +1,105 @@
-"""A meta-training as commands run it: with a progress bar, and with everything on disk from the first validation on."""
+"""A meta-training as people run it: with a progress bar, and with everything on disk from the first validation on."""
 
 import contextlib
+import dataclasses
 import math
+import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from l2l import files
 from l2l.errors import DivergenceError, L2LError, WriteError
-from l2l.meta_training.loop import train
+from l2l.meta_training.loop import meta_train, settings_from
 from l2l.meta_training.measurements import finite
+from l2l.meta_training.state import Training
+from l2l.optimizers import OPTIMIZERS, check_optimizer
+from l2l.optimizers.interface import Optimizer, Tree
+from l2l.problems import PROBLEMS, Problem
+from l2l.registry import name_in, settings_of
 from l2l.storage import checkpoint
 
 OPTIMIZER, LOG, CHECKPOINT = FILES = ("optimizer.npz", "log.json", "checkpoint.npz")
 INTERVAL = 60.0  # seconds of work that a crash may cost
 
 
-def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, resume=None, **settings):
-    """`train` with these settings and a progress bar called `what`; watch(training) looks on, as train's report."""
-    total, done = (resume.settings.episodes, len(resume.history)) if resume else (settings["episodes"], 0)
-    with tqdm(total=total, initial=done, desc=what, unit="episode") as bar:
+def train(
+    problem: Problem,
+    optimizer: Optimizer,
+    *,
+    phi: Tree = None,
+    resume: Training | None = None,
+    report: Callable[[Training], object] | None = None,
+    out: str | os.PathLike | None = None,
+    progress: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Training:
+    """Meta-train optimizer on problem: learn φ by gradient descent on the meta-loss Σ_t w_t f(θ_t) of unrolled
+    optimization (Andrychowicz et al. 2016, eq. 3). Returns a `Training`, whose phi is the best φ found.
+
+    phi: where to begin, if not at optimizer.init. resume: a Training to continue, as report was given it, or
+    `l2l.resume(DIR)` for one on disk. report(training) is called before the first and after every episode. progress:
+    show a bar. settings, with their defaults:
+
+        episodes=100, steps=100   episodes, each on a fresh task, and the steps that the optimizer takes in each
+        unroll_length=20          steps between two meta-steps; gradients do not cross from one unroll to the next
+        weights="uniform"         w_t = 1 for every step of an unroll; "last": for its last step alone, else 0
+        meta_learning_rate=0.01   the rate of the Adam that takes the meta-steps
+        warmup=0, decay=1.0       it rises linearly over `warmup` episodes and falls geometrically to decay times itself
+        clip=None                 a meta-gradient with a larger norm is scaled down to this
+        second_derivatives=False  True: the exact meta-gradient, slower
+        validate_every=5, validation_tasks=2, patience=None     φ is judged every so many episodes on so many tasks, and
+                                  training ends after `patience` validations in a row without a better one
+        seed=0                    of everything random
+
+    out: a folder for the files that `python -m l2l train` writes: the optimizer for `l2l.load`, the log for
+    `l2l doctor`, and a checkpoint for `l2l.resume`. They are written whenever φ is the best so far, else every minute,
+    and in the end, also where training is interrupted or diverges. Problem and optimizer need names to be loaded by.
+    overwrite: replace the files of an earlier training.
+
+    Raises L2LError for settings that cannot work, a problem or optimizer that does not keep its contract
+    (`problems.Problem`, `optimizers.UpdateRule`), or files that are there already; DivergenceError where the meta-loss
+    or its gradient is not finite in 10 episodes in a row.
+    """
+    check_optimizer(optimizer, phi)
+    given = settings_from(settings) if resume is None else resume.settings
+    how = {"phi": phi, "resume": resume, "watch": report, "progress": progress, **settings}
+    if out is None:
+        return train_with_bar(problem, optimizer, **how)
+    notes = {"problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}, "data": problem.data}
+    notes |= {"command": "l2l.train", "seed": given.seed, "training": dataclasses.asdict(given)}
+    name_in(OPTIMIZERS, optimizer)  # raises, before the work begins, where there is none
+    with files.lock(out, FILES) as check:
+        files.ensure_writable([Path(out) / name for name in FILES], overwrite)
+        return train_and_save(problem, optimizer, out, notes, _resuming(out), check, **how)
+
+
+def resume(folder: str | os.PathLike, *, report: Callable[[Training], object] | None = None, progress: bool = False):
+    """Continue the meta-training whose files are in the folder, `out` of `l2l.train` or of the command, to its end, and
+    return its `Training`: bit-identical to that of an uninterrupted run, as are the files.
+
+    Raises L2LError where the folder has no checkpoint, or the training in it is finished.
+    """
+    return resume_training(folder, _resuming(folder), watch=report, progress=progress)
+
+
+def _resuming(folder):
+    return f"`l2l.resume({str(folder)!r})`"
+
+
+def train_with_bar(
+    problem, optimizer, *, what="meta-training", watch=None, progress=True, phi=None, resume=None, **settings
+):
+    """`meta_train` with these settings and, if progress, a bar called `what`; watch(training) looks on, as its
+    report."""
+    total, done = (resume.settings, len(resume.history)) if resume else (settings_from(settings), 0)
+    with tqdm(total=total.episodes, initial=done, desc=what, unit="episode", disable=not progress) as bar:
 
         def report(training):
             bar.set_postfix(best=f"{training.best:.4g}", refresh=False)
@@ -30,7 +107,7 @@ def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, resu
             if watch:
                 watch(training)
 
-        return train(problem, optimizer, report=report, resume=resume, **settings)
+        return meta_train(problem, optimizer, phi=phi, report=report, resume=resume, **settings)
 
 
 def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **settings):
@@ -44,10 +121,11 @@ def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **se
         return _run(problem, optimizer, Path(folder), notes, check, how, **settings)
 
 
-def resume_training(folder, how=None, check=None, **bar):
+def resume_training(folder, how=None, check=None, progress=True, **bar):
     """Take up the meta-training whose checkpoint is in the folder, and end it as `train_and_save` would have done.
 
-    how, check, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is finished.
+    how, check, progress, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is
+    finished.
     """
     folder = Path(folder)
     if not files.exists(folder / CHECKPOINT):
@@ -58,15 +136,16 @@ def resume_training(folder, how=None, check=None, **bar):
         if training.finished:
             where = f"the optimizer is in {folder / OPTIMIZER}"
             raise L2LError(f"the meta-training in {folder} is finished, after episode {episode} of {episodes}: {where}")
-        print(f"data: {problem.data}\ngoing on after episode {episode} of {episodes}")
-        return _run(problem, optimizer, folder, notes, check, how, resume=training, **bar)
+        if progress:
+            print(f"data: {problem.data}\ngoing on after episode {episode} of {episodes}")
+        return _run(problem, optimizer, folder, notes, check, how, resume=training, progress=progress, **bar)
 
 
 def _alone(folder, check):
     return contextlib.nullcontext(check) if check else files.lock(folder, FILES)
 
 
-def _run(problem, optimizer, folder, notes, check, how, **settings):
+def _run(problem, optimizer, folder, notes, check, how, watch=None, **settings):
     last, written = None, -math.inf
     how = how or f"`python -m l2l train --resume {_word(folder)}`"
 
@@ -80,15 +159,17 @@ def _run(problem, optimizer, folder, notes, check, how, **settings):
         checkpoint.save_training(folder / CHECKPOINT, problem, optimizer, training, notes)  # last: the others are made
         written = time.monotonic()  # again from it, so it may be behind them, never ahead
 
-    def watch(training):
+    def keep(training):
         nonlocal last
         last = training
         best = training.best_episode == len(training.history)
         if best or training.finished or time.monotonic() - written >= INTERVAL:
             save(training)
+        if watch:
+            watch(training)
 
     try:
-        return train_with_bar(problem, optimizer, watch=watch, **settings)
+        return train_with_bar(problem, optimizer, watch=keep, **settings)
     except (KeyboardInterrupt, L2LError) as error:
         if last is not None and not isinstance(error, WriteError):
             save(last)

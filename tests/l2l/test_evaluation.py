@@ -1,8 +1,10 @@
 """What a comparison says of its entries: the learning rate that a rule has, and how sure a mean is."""
 
 import numpy as np
+import pytest
 
 import l2l
+import minigrad as mg
 from l2l import evaluation, plots
 from l2l.cli import report
 from l2l.optimizers import make_optimizer
@@ -44,6 +46,60 @@ class Fixed:
 
 def test_learning_rate_that_cannot_be_learned_is_the_rule_s_own():
     assert raced(Fixed(), np.zeros(2))["mine"]["learning_rate"] == 0.5
+
+
+# ------------------------------------------------------------------------------------------ a loss of one's own
+
+SGD = make_optimizer("sgd", learning_rate=0.1)
+
+
+def bowl(theta):
+    return mg.sum((theta["w"] - 1.0) ** 2.0)
+
+
+def normal(rng):
+    return {"w": rng.normal(size=3)}
+
+
+def test_loss_of_one_s_own_is_raced_as_it_is_minimized():
+    problem = l2l.problem_of(bowl, {"w": np.zeros(3)})
+    raced = l2l.compare(problem, {"sgd": (SGD, SGD.init())}, steps=5, repeats=2)
+    _, losses = l2l.minimize(bowl, {"w": np.zeros(3)}, SGD, steps=5)
+    np.testing.assert_array_equal(raced["sgd"]["curves"], [losses, losses])
+
+
+def test_start_that_is_drawn_differs_from_run_to_run_and_between_tuning_and_racing():
+    seen, problem = [], l2l.problem_of(bowl, lambda rng: seen.append(normal(rng)) or seen[-1])
+    raced = l2l.compare(problem, {"sgd": (make_optimizer("sgd"), None)}, steps=5, repeats=3, tuning_repeats=2)
+    first_losses = raced["sgd"]["curves"][:, 0]
+    assert len(set(first_losses)) == 3
+    starts = {start["w"].tobytes() for start in seen}
+    assert len(starts) == 3 + 2  # the tests and the validations, whatever the rate
+
+
+def test_loss_of_one_s_own_tunes_a_rate_and_trains_a_rule():
+    problem = l2l.problem_of(bowl, normal)
+    tuned = l2l.compare(problem, {"sgd": (make_optimizer("sgd"), None)}, steps=20, repeats=2)["sgd"]
+    assert tuned["learning_rate"] == pytest.approx(10 ** (-1 / 3))  # of the grid, the nearest to the best, 1/2
+    training = l2l.train(problem, make_optimizer("linear", initial=-0.1), episodes=5, steps=6, unroll_length=3)
+    assert training.phi["w"] < -0.1
+
+
+def test_every_run_of_a_loss_of_one_s_own_has_the_same_batches():
+    seen = []
+    problem = l2l.problem_of(
+        lambda theta, batch: mg.sum((theta - batch) ** 2.0), np.zeros(2), lambda step: seen.append(step) or float(step)
+    )
+    l2l.evaluation.run(SGD, SGD.init(), problem, "test", 0, 2, 3)
+    assert seen == [0, 1, 2, 0, 1, 2]
+
+
+def test_parts_of_a_loss_of_one_s_own_may_have_a_rule_each():
+    problem = l2l.problem_of(
+        lambda t: mg.sum(t["a"] ** 2.0) + mg.sum(t["b"] ** 2.0), {"a": np.ones(2), "b": np.ones(1)}
+    )
+    groups = l2l.Groups({"a": SGD, "b": make_optimizer("adam")})
+    assert l2l.compare(problem, {"both": (groups, groups.init())}, steps=3, repeats=1)["both"]["curves"].shape == (1, 3)
 
 
 # ------------------------------------------------------------------------------------------ the spread

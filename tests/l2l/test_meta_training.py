@@ -91,6 +91,37 @@ def test_last_unroll_takes_the_steps_that_are_left(monkeypatch):
     assert lengths == [3, 3, 1]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [[1.0] * 3, [1.0] * 3, [1.0]]),
+        ({"weights": "uniform"}, [[1.0] * 3, [1.0] * 3, [1.0]]),
+        ({"weights": "last"}, [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0]]),
+    ],
+    ids=["by default", "uniform", "last"],
+)
+def test_losses_of_an_unroll_are_weighted_as_the_setting_says(given, expected, monkeypatch):
+    seen = []
+
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+        seen.append(weights)
+        return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
+
+    monkeypatch.setattr(TRAIN, "unroll", spy)
+    l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=7, unroll_length=3, **given)
+    assert seen == expected
+
+
+def test_training_loss_is_the_sum_over_all_steps_whatever_the_weights():
+    # All of it in one unroll, so that φ has not moved yet.
+    records = [
+        l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=3, unroll_length=3, weights=weights).history[0]
+        for weights in ("uniform", "last")
+    ]
+    assert records[0]["train"] == records[1]["train"]
+    assert records[0]["meta_gradient_norm"] != records[1]["meta_gradient_norm"]
+
+
 def test_best_phi_is_the_one_with_the_lowest_validation_loss():
     # A meta learning rate so large that training only makes things worse: the untrained φ must be kept.
     optimizer = make_optimizer("linear", initial=-0.45)

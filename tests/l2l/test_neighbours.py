@@ -73,7 +73,8 @@ def experiment(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(files, "ensure_writable"), (runner, "train_with_bar"), (runs, "train"), (Runner, "clean_up")]
+    ("module", "name"),
+    [(files, "ensure_writable"), (runner, "train_with_bar"), (runs, "meta_train"), (Runner, "clean_up")],
 )
 def test_experiment_has_its_folder_to_itself_from_its_first_look_to_its_end(
     module, name, asked, experiment, tmp_path, monkeypatch
