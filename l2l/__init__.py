@@ -5,7 +5,7 @@ import sys
 try:
     from l2l.diagnosis.doctor import diagnose
     from l2l.evaluation import compare
-    from l2l.minimization import minimize
+    from l2l.minimization import DivergenceWarning, minimize
     from l2l.optimizers import Groups, make_optimizer
     from l2l.problems import Task, make_problem, problem_of
     from l2l.storage.checkpoint import load, save
@@ -19,6 +19,7 @@ except KeyboardInterrupt:
     raise
 
 __all__ = [
+    "DivergenceWarning",
     "Groups",
     "Task",
     "compare",

@@ -1,6 +1,7 @@
 """Wrong values for every argument of the public functions: each ends in an error that names it, or a result."""
 
 import re
+import warnings
 
 import hypothesis
 import numpy as np
@@ -40,11 +41,22 @@ def compare(**given):
 
 
 CALLS = {
-    **of(minimize, "loss", "theta", "optimizer", "phi", "steps"),
+    **of(minimize, "loss", "theta", "optimizer", "phi", "steps", "callback", "tolerance"),
     "minimize, value": lambda any: minimize(loss=lambda theta: any),
     "minimize, theta of an LSTM": lambda any: l2l.minimize(loss, any, *l2l.load("quadratic"), steps=1),
     **of(
-        train, "problem", "optimizer", "phi", *TINY, "meta_learning_rate", "warmup", "decay", "clip", "seed", "patience"
+        train,
+        "problem",
+        "optimizer",
+        "phi",
+        *TINY,
+        "meta_learning_rate",
+        "warmup",
+        "decay",
+        "clip",
+        "weights",
+        "seed",
+        "patience",
     ),
     **of(compare, "problem", "entries", "steps", "repeats", "seed"),
     "compare, entry": lambda any: compare(entries={"x": any}),
@@ -71,8 +83,8 @@ THETA = "theta holds|part of a tree|keys of a tree"
 NAMED = {
     "load": "path|file",
     "path": "path|file|cannot write",
-    "value": "f returned|grad needs a scalar",
-    "loss": "loss is|f returned",
+    "value": "a loss returns one float",
+    "loss": "loss is|a loss returns one float",
     "theta": THETA,
     "theta of an LSTM": THETA,
     "make_problem": "problem",
@@ -87,7 +99,8 @@ NAMED = {
 def check(name, value):
     argument, message = name.rpartition(", ")[2], None
     try:
-        with np.errstate(all="ignore"):  # of the values' own arithmetic
+        with np.errstate(all="ignore"), warnings.catch_warnings():  # of the values' own arithmetic
+            warnings.simplefilter("ignore", l2l.DivergenceWarning)
             CALLS[name](value)
     except (TypeError, ValueError) as error:
         message = str(error)
@@ -131,6 +144,9 @@ def test_wrong_values_are_named(name, examples, tmp_path, monkeypatch):
         (lambda: compare(entries={"lstm": (LSTM(), None)}), "no learning rate to tune: give it a φ"),
         (lambda: compare(seed=-1), "seed is a whole number of at least 0, not -1"),
         (lambda: train(decay=1.5), "decay is at most 1, not 1.5"),
+        (lambda: train(weights="first"), "weights is one of uniform, last, not 'first'"),
+        (lambda: l2l.problem_of(3.0, np.ones(2)), "loss is a function of theta, not 3.0"),
+        (lambda: l2l.problem_of(loss, np.ones(2), [1.0]), "batches is a function of the step"),
         (lambda: train(meta_learning_rate=float("nan")), "meta_learning_rate is a positive number, not nan"),
         (lambda: l2l.save("x.npz", minimize, {}), "a function cannot be saved, for it has no name"),
         (lambda: l2l.save("x.npz", SGD, {}), "phi is {}"),
