@@ -29,6 +29,7 @@ from lessons import verdicts  # noqa: E402
 from lessons.verdicts import check  # noqa: E402, F401
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # lessons show no live progress bars
+warnings.filterwarnings("ignore", message="the loss is .* at the start")  # of l2l.minimize: lessons diverge on purpose
 
 # file name, question (the title), minutes to read and do the exercises, lessons that it builds on
 LESSONS = [
