@@ -81,7 +81,7 @@ def minimize(
         _, after, state, (value,) = unroll(rule, phi, task, now, state, [1.0])
         losses.append(value)
         stopped = callback is not None and callback(step, unravel(now), float(value))
-        if ending.reached(step, value) or stopped:
+        if ending.reached(step, float(value)) or stopped:
             break
         now = after
         if history:
@@ -134,7 +134,8 @@ def _one_by_one(batches, steps):
 
 
 def _too_few(there, steps):
-    return L2LError(f"there are {there} batches for {steps} steps: pass steps={there}, or itertools.cycle(batches)")
+    fix = f"pass steps={there}, or itertools.cycle(batches)"
+    return L2LError(f"{steps} steps need as many batches, but there are only {there}: {fix}")
 
 
 class _Ending:

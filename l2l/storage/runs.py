@@ -59,8 +59,9 @@ def train(
         seed=0                    of everything random
 
     out: a folder for the files that `python -m l2l train` writes: the optimizer for `l2l.load`, the log for
-    `l2l doctor`, and a checkpoint for `l2l.resume`. They are written whenever φ is the best so far, else every minute,
-    and in the end, also where training is interrupted or diverges. Problem and optimizer need names to be loaded by.
+    `python -m l2l doctor`, and a checkpoint for `l2l.resume`. They are written whenever φ is the best so far, else
+    every minute, and in the end, also where training is interrupted or diverges. Problem and optimizer need names to be
+    loaded by.
     overwrite: replace the files of an earlier training.
 
     Raises L2LError for settings that cannot work, a problem or optimizer that does not keep its contract
@@ -68,6 +69,8 @@ def train(
     or its gradient is not finite in 10 episodes in a row.
     """
     check_optimizer(optimizer, phi)
+    if not (resume is None or isinstance(resume, Training)):
+        raise L2LError(f"resume is a Training, not {resume!r}: l2l.resume(DIR) continues one from its files")
     given = settings_from(settings) if resume is None else resume.settings
     how = {"phi": phi, "resume": resume, "watch": report, "progress": progress, **settings}
     if out is None:

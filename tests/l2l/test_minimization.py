@@ -65,13 +65,15 @@ def test_each_step_has_a_batch_of_its_own(batches):
 
 @pytest.mark.parametrize("batches", [[1.0, 2.0], iter([1.0, 2.0])], ids=["list", "iterator"])
 def test_batches_that_run_out_are_named_with_the_fix(batches):
-    with pytest.raises(L2LError, match=r"2 batches for 3 steps: pass steps=2, or itertools\.cycle\(batches\)"):
+    with pytest.raises(
+        L2LError, match=r"3 steps need as many batches, but there are only 2: pass steps=2, or itertools\.cycle"
+    ):
         l2l.minimize(distance, START, SGD, steps=3, batches=batches)
 
 
 def test_list_with_too_few_batches_is_refused_before_the_first_step():
     seen = []
-    with pytest.raises(L2LError, match="1 batches for 3 steps"):
+    with pytest.raises(L2LError, match="there are only 1: pass steps=1"):
         l2l.minimize(lambda theta, batch: seen.append(batch) or bowl(theta), START, SGD, steps=3, batches=[1.0])
     assert seen == []
 
@@ -144,6 +146,12 @@ def test_loss_that_is_not_finite_can_end_it():
     with pytest.warns(l2l.DivergenceWarning, match="the loss is nan at step 0"):
         _, losses = l2l.minimize(lambda theta: bowl(theta) * np.nan, START, SGD, steps=6, stop_on_divergence=True)
     assert len(losses) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_large_start_overflows_nothing(dtype):
+    _, losses = l2l.minimize(lambda theta: mg.sum(theta), np.array([30_000.0], dtype), SGD, steps=2)
+    assert losses[0] == 30_000.0
 
 
 def test_loss_that_falls_below_zero_has_not_diverged():
