@@ -85,7 +85,7 @@ def tune(
         first, last = middle - 1, middle + 1
     scores = {exponent: score(exponent) for exponent in range(first, last + 1)}
     while True:
-        best = min(scores, key=scores.get)
+        best = min(scores, key=scores.__getitem__)
         on_edge = best in (min(scores), max(scores))
         if not on_edge or len(scores) >= MOST_POINTS:
             return dataclasses.replace(optimizer, learning_rate=_rate(best)), on_edge

@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def minimize(
     tolerance: float | None = None,
     stop_on_divergence: bool = False,
     progress: bool = False,
-):
+) -> tuple[Any, ...]:
     """Take `steps` steps on loss(theta), a scalar built from minigrad functions, theta an array or a tree of them:
 
         l2l.minimize(loss, theta, l2l.load("mnist"), steps=100)
@@ -70,10 +70,10 @@ def minimize(
     Raises L2LError for arguments that cannot work, a loss that returns no scalar, an optimizer that does not keep the
     contract of `optimizers.UpdateRule`, or batches that run out; TypeError where theta is not made of floats.
     """
-    optimizer, phi = _rule_and_phi(optimizer, phi)
+    rule, phi = _rule_and_phi(optimizer, phi)
     _check_arguments(loss, steps, batches, callback, tolerance)
     task, unravel = task_of(loss, theta, _one_by_one(batches, steps))
-    rule, now = fitted(optimizer, task), task.theta
+    rule, now = fitted(rule, task), task.theta
     if not getattr(rule, "uses_curvature", False):  # a trial of such a rule would call the loss
         check_rule(rule, phi, now)
     state, losses, thetas, ending = rule.init_state(now), [], [unravel(now)], _Ending(tolerance, stop_on_divergence)
@@ -90,15 +90,16 @@ def minimize(
     return (*result, thetas) if history else result
 
 
-def _rule_and_phi(optimizer, phi):
+def _rule_and_phi(optimizer: Any, phi: Tree) -> tuple[Any, Tree]:
+    rule = optimizer
     if isinstance(optimizer, (tuple, list)) and len(optimizer) == 2:
         if phi is not None:
             raise L2LError("phi is given twice: pass the pair (optimizer, φ), or the two as two arguments")
-        optimizer, phi = optimizer
-    check_optimizer(optimizer, phi)
-    if phi is None and any(isinstance(rule, LSTM) for rule in rules(optimizer)):
+        rule, phi = optimizer
+    check_optimizer(rule, phi)
+    if phi is None and any(isinstance(part, LSTM) for part in rules(rule)):
         raise L2LError("an LSTM has to be trained first: pass the φ that l2l.load or l2l.train returns")
-    return optimizer, optimizer.init(None) if phi is None else phi
+    return rule, rule.init(None) if phi is None else phi
 
 
 def _check_arguments(loss, steps, batches, callback, tolerance):
@@ -120,7 +121,7 @@ def _one_by_one(batches, steps):
     if callable(batches):
         numbers = itertools.count()
         return lambda: batches(next(numbers))
-    if isinstance(batches, Sized) and len(batches) < steps:
+    if hasattr(batches, "__len__") and len(batches) < steps:
         raise _too_few(len(batches), steps)
     rest, taken = iter(batches), itertools.count()
 
@@ -143,7 +144,7 @@ class _Ending:
 
     def __init__(self, tolerance, stop_on_divergence):
         self.tolerance, self.stop_on_divergence = tolerance, stop_on_divergence
-        self.start, self.warned = None, False
+        self.start, self.warned = 0.0, False
         self.lowest = deque(maxlen=PATIENCE + 1)  # of the losses up to each of the last steps
 
     def reached(self, step, loss):

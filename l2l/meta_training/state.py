@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from l2l.errors import L2LError
 from l2l.registry import MOST_SEED, positive, whole
@@ -71,9 +72,9 @@ class Training:
     that is not finite is None.
     """
 
-    phi: object
-    latest: object = None
-    initial: object = None
+    phi: Any
+    latest: Any = None
+    initial: Any = None
     meta_state: dict = field(default_factory=dict)
     settings: Settings = Settings()
     best_episode: int = 0

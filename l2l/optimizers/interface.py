@@ -72,12 +72,12 @@ def check_rule(rule, phi, theta, *curvature):
 
     In the second the state is no longer 0, so that `v *= 0.9` shows.
     """
-    phi, theta = mg.stop_gradient(phi), mg.stop_gradient(theta)
+    phi, grad = mg.stop_gradient(phi), np.ones(theta.shape, theta.dtype)
     with np.errstate(all="ignore"):  # what the numbers are does not matter here
-        state = rule.init_state(theta)
+        state = rule.init_state(mg.stop_gradient(theta))
         _check_state(state, f"{type(rule).__name__}.init_state returned")
         for _ in range(2):
-            state = _checked_step(rule, phi, np.ones(theta.shape, theta.dtype), state, curvature)
+            state = _checked_step(rule, phi, grad, state, curvature)
 
 
 def _checked_step(rule, phi, grad, state, curvature):

@@ -15,11 +15,16 @@ from minigrad import structure
 
 
 class Problem(Protocol):
-    """A family of functions f, of which optimizers are trained and compared.
+    """A family of functions f, on which optimizers are trained and compared.
 
-    To be saved and registered, a problem is a frozen dataclass whose fields are its options, with `data`, a line that
-    says what it is made of; where that is read from files, `checksum` tells them from any others.
+    To be saved, a problem is a frozen dataclass whose fields are its options. Where its data are read from files,
+    `checksum`, a text, tells them from any others.
     """
+
+    @property
+    def data(self) -> str:
+        """A line that says what the problem is made of, for reports and files. A class attribute serves as well."""
+        ...
 
     def sample(self, rng: np.random.Generator, split: str, /) -> Task:
         """Draw a task: f, its θ_0 and its batches. All randomness comes from rng, so the same rng gives the same task.
@@ -38,8 +43,9 @@ class OwnLoss:
     data = "a loss of one's own"
 
     def sample(self, rng: np.random.Generator, split: str = "train") -> Task:
-        theta, steps = self.start(rng) if callable(self.start) else self.start, itertools.count()
-        return task_of(self.loss, theta, self.batches and (lambda: self.batches(next(steps))))[0]
+        theta = self.start(rng) if callable(self.start) else self.start
+        draw, steps = self.batches, itertools.count()
+        return task_of(self.loss, theta, None if draw is None else lambda: draw(next(steps)))[0]
 
 
 def problem_of(loss: Callable, start: Any, batches: Callable | None = None) -> OwnLoss:
