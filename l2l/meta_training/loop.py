@@ -48,7 +48,7 @@ def meta_train(
     does not keep its contract (`problems.Problem`, `optimizers.UpdateRule`).
     """
     if resume is not None and (phi is not None or settings):
-        raise L2LError("resume has its own φ and settings: give neither beside it")
+        raise L2LError("a resumed meta-training has its φ and settings: give resume alone")
     check_optimizer(optimizer, phi)
     training = _begun(problem, optimizer, phi, settings_from(settings)) if resume is None else resume
     while True:

@@ -41,7 +41,7 @@ def compare(**given):
 
 
 CALLS = {
-    **of(minimize, "loss", "theta", "optimizer", "phi", "steps", "callback", "tolerance"),
+    **of(minimize, "loss", "theta", "optimizer", "phi", "steps", "tolerance"),
     "minimize, value": lambda any: minimize(loss=lambda theta: any),
     "minimize, theta of an LSTM": lambda any: l2l.minimize(loss, any, *l2l.load("quadratic"), steps=1),
     **of(
