@@ -1,6 +1,7 @@
 """Learning to learn by gradient descent by gradient descent (Andrychowicz et al. 2016), built on minigrad."""
 
 import sys
+from importlib import metadata
 
 try:
     from l2l.diagnosis.doctor import diagnose
@@ -8,6 +9,7 @@ try:
     from l2l.minimization import DivergenceWarning, minimize
     from l2l.optimizers import Groups, make_optimizer
     from l2l.problems import Task, make_problem, problem_of
+    from l2l.registry import register
     from l2l.storage.checkpoint import load, save
     from l2l.storage.runs import resume, train
     from l2l.unrolling import unroll
@@ -29,8 +31,14 @@ __all__ = [
     "make_problem",
     "minimize",
     "problem_of",
+    "register",
     "resume",
     "save",
     "train",
     "unroll",
 ]
+
+try:
+    __version__ = metadata.version("l2l")
+except metadata.PackageNotFoundError:  # in a folder that was copied, not installed
+    __version__ = "unknown"

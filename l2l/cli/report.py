@@ -6,19 +6,19 @@ import json
 import numpy as np
 
 from l2l.evaluation import summary
-from l2l.registry import describe
+from l2l.registry import about
 
 FEW = 12  # validations shown of a meta-curve
 
 
 def listing(registry):
-    """Problems or optimizers, a line each: the name, what it is, and its options."""
+    """Problems or optimizers: of each the name, what it is, and a line for every setting."""
     lines = []
     for name, cls in registry.items():
-        about = cls.__doc__.split("\n")[0].split(" (")[0].rstrip(".:")
-        presets = getattr(cls, "presets", {})
-        words = describe(cls) + ([f"preset={'|'.join(presets)}"] if presets else [])
-        lines.append(f"{name:10} {about}   {' '.join(words) or 'no options'}")
+        text, presets = (cls.__doc__ or "").split("\n")[0].split(" (")[0].rstrip(".:"), getattr(cls, "presets", None)
+        lines.append(f"{name:18} {text}")
+        lines += [f"    {field.name:14} {about(field)}" for field in dataclasses.fields(cls)]
+        lines += [f"    {'preset':14} {' or '.join(presets)}, for several settings at once"] if presets else []
     return "\n".join(lines)
 
 
@@ -103,3 +103,13 @@ def _curve(note):
     except (TypeError, LookupError):
         return _words(note)
     return f"summed validation loss by episode: {shown}"
+
+
+def show(text):
+    """Print what a file says that anybody may have written."""
+    print("\n".join(map(printable, str(text).split("\n"))))
+
+
+def printable(line):
+    """A line without what a terminal would obey, such as escape sequences."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from l2l.errors import L2LError
-from l2l.registry import MOST_SEED, positive, whole
+from l2l.registry import MOST, MOST_SEED, Checked, setting
 
 WEIGHTS = {"uniform": lambda steps: [1.0] * steps, "last": lambda steps: [0.0] * (steps - 1) + [1.0]}
 """The weights w_t of the meta-loss Σ_t w_t f(θ_t) of an unroll (Andrychowicz et al. 2016, eq. 3), by name. The paper
@@ -13,38 +12,24 @@ takes "uniform", for every step then has a gradient to learn from; "last" is its
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to meta-train; `train` says what each of these does. Raises L2LError for one that cannot work."""
+class Settings(Checked):
+    """How to meta-train. Raises L2LError for a setting that cannot work."""
 
-    episodes: int = 100
-    steps: int = 100
-    unroll_length: int = 20
-    meta_learning_rate: float = 0.01
-    warmup: int = 0
-    decay: float = 1.0
-    clip: float | None = None
-    weights: str = "uniform"
-    second_derivatives: bool = False
-    seed: int = 0
-    validate_every: int = 5
-    validation_tasks: int = 2
-    patience: int | None = None
-
-    def __post_init__(self):
-        whole(episodes=self.episodes, steps=self.steps, unroll_length=self.unroll_length)
-        whole(validate_every=self.validate_every, validation_tasks=self.validation_tasks)
-        if self.patience is not None:
-            whole(patience=self.patience)
-        whole(0, MOST_SEED, warmup=self.warmup, seed=self.seed)
-        positive(meta_learning_rate=self.meta_learning_rate, decay=self.decay)
-        if self.clip is not None:
-            positive(clip=self.clip)
-        if self.decay > 1:
-            raise L2LError(f"decay is at most 1, not {self.decay}")
-        if not isinstance(self.weights, str) or self.weights not in WEIGHTS:
-            raise L2LError(f"weights is one of {', '.join(WEIGHTS)}, not {self.weights!r}")
-        if not isinstance(self.second_derivatives, bool):
-            raise L2LError(f"second_derivatives is True or False, not {self.second_derivatives!r}")
+    episodes: int = setting(100, "episodes of meta-training", least=1, most=MOST)
+    steps: int = setting(100, "steps of an episode", least=1, most=MOST)
+    unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
+    meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
+    warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
+    decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)
+    clip: float | None = setting(None, "largest norm of a meta-gradient, scaled down to it; none: no limit", above=0)
+    weights: str = setting("uniform", "weights of the losses in the meta-loss", choices=WEIGHTS)
+    second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
+    seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
+    validate_every: int = setting(5, "episodes between two validations", least=1, most=MOST)
+    validation_tasks: int = setting(2, "tasks of a validation", least=1, most=MOST)
+    patience: int | None = setting(
+        None, "stop after this many validations without a new best; none: never", least=1, most=MOST
+    )
 
     def rate(self, episode):
         """The rate of the meta-steps in an episode, counted from 1."""

@@ -6,8 +6,8 @@
     theta         = theta + update                      # θ_{t+1} = θ_t + g_t
 
 grad is an array of any shape, update has its shape and precision; `interface.UpdateRule` is the whole contract. A rule
-is a frozen dataclass whose fields are its settings, of the kinds that their annotations name, and in the ranges that
-its __post_init__ checks; everything that could be learned is in φ. To add one, write the class and name it here.
+is a frozen dataclass whose fields are its settings, declared by `registry.setting`; everything that could be learned is
+in φ. To add one, write the class and name it here; from outside the package, call `l2l.register`.
 
 A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose hessian(v),
 gauss_newton(v) and fisher(v) are products with a vector.
@@ -22,9 +22,9 @@ from l2l.optimizers.groups import Groups, fitted, rules
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
-from l2l.registry import build
+from l2l.registry import OPTIMIZERS, build
 
-OPTIMIZERS = {
+OPTIMIZERS |= {
     "sgd": SGD,
     "momentum": Momentum,
     "nag": NAG,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l import registry
 from l2l.optimizers.constants import log, positive
+from l2l.registry import Checked, setting
 
 
 def conjugate_gradients(product, b, iterations):
@@ -36,7 +36,7 @@ def conjugate_gradients(product, b, iterations):
 
 
 @dataclass(frozen=True)
-class Newton:
+class Newton(Checked):
     """Newton's method, damped and truncated (Dembo & Steihaug 1983; for networks, Martens 2010):
 
         g_t = −α (H_t + λI)⁻¹ ∇_t        H_t = ∂²f/∂θ² at θ_t, on the batch of ∇_t
@@ -46,15 +46,11 @@ class Newton:
     nor a trust region, so a step is long where an eigenvalue of H_t is close to −λ: raise λ, or lower α.
     """
 
-    learning_rate: float = 1.0
-    damping: float = 0.3
-    iterations: int = 10
+    learning_rate: float = setting(1.0, "learning rate α", above=0)
+    damping: float = setting(0.3, "damping λ", above=0)
+    iterations: int = setting(10, "steps of conjugate gradients", least=1, most=10_000)
 
     uses_curvature = True
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate, damping=self.damping)
-        registry.whole(most=10_000, iterations=self.iterations)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_damping": log(self.damping)}
@@ -80,7 +76,7 @@ class GaussNewton(Newton):
     No curvature is negative where L is convex, so less damping is enough. For least squares H_L is a multiple of I.
     """
 
-    damping: float = 0.1
+    damping: float = setting(0.1, "damping λ", above=0)
 
     def product(self, curvature):
         return curvature.gauss_newton
@@ -95,7 +91,7 @@ class NaturalGradient(Newton):
     For softmax and cross-entropy F is the Gauss–Newton matrix (Martens 2020), computed in another way.
     """
 
-    damping: float = 0.1
+    damping: float = setting(0.1, "damping λ", above=0)
 
     def product(self, curvature):
         return curvature.fisher

@@ -6,6 +6,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
+from l2l.registry import setting
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Groups:
     which sees all of θ.
     """
 
-    groups: dict = field(default_factory=dict)
+    groups: dict = setting(dict, "PART=RULE,PART=RULE")
 
     def __post_init__(self):
         for part, rule in self.groups.items():

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from l2l import registry
 from l2l.optimizers.constants import fraction, log, logit, positive
+from l2l.registry import Checked, setting
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Checked):
     """Gradient descent: g_t = −α ∇_t."""
 
-    learning_rate: float = 0.01
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate)
+    learning_rate: float = setting(0.01, "learning rate α", above=0)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate)}
@@ -30,18 +27,14 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(Checked):
     """Heavy-ball momentum (Polyak 1964) in the form of Sutskever et al. 2013, eq. 1, with α factored out:
 
     v_{t+1} = μ v_t + ∇_t        g_t = −α v_{t+1}
     """
 
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate)
-        registry.fraction(momentum=self.momentum)
+    learning_rate: float = setting(0.01, "learning rate α", above=0)
+    momentum: float = setting(0.9, "momentum μ", above=0, below=1)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "logit_momentum": logit(self.momentum)}
@@ -69,7 +62,7 @@ class NAG(Momentum):
 
 
 @dataclass(frozen=True)
-class Rprop:
+class Rprop(Checked):
     """Resilient backpropagation (Riedmiller & Braun 1993): a step for every coordinate, and only the sign of ∇:
 
         Δ_t = clip(Δ_{t−1} · (η⁺ where ∇_{t−1} ∇_t > 0, η⁻ where < 0, else 1), Δ_min, Δ_max)        g_t = −Δ_t sign ∇_t
@@ -79,17 +72,11 @@ class Rprop:
     back instead. Δ_0 is the learning rate. Made for full batches: the noise of small ones turns signs, so steps shrink.
     """
 
-    learning_rate: float = 0.01
-    eta_minus: float = 0.5
-    eta_plus: float = 1.2
-    step_min: float = 1e-6
-    step_max: float = 50.0
-
-    def __post_init__(self):
-        registry.positive(
-            learning_rate=self.learning_rate, eta_plus=self.eta_plus, step_min=self.step_min, step_max=self.step_max
-        )
-        registry.fraction(eta_minus=self.eta_minus)
+    learning_rate: float = setting(0.01, "first step Δ_0", above=0)
+    eta_minus: float = setting(0.5, "factor η⁻ of a step whose gradient changes its sign", above=0, below=1)
+    eta_plus: float = setting(1.2, "factor η⁺ of a step whose gradient keeps its sign", above=0)
+    step_min: float = setting(1e-6, "smallest step Δ_min", above=0)
+    step_max: float = setting(50.0, "largest step Δ_max", above=0)
 
     def init(self, rng=None):
         return {
@@ -122,17 +109,14 @@ def _root(x):
 
 
 @dataclass(frozen=True)
-class Adagrad:
+class Adagrad(Checked):
     """AdaGrad with a diagonal matrix (Duchi, Hazan & Singer 2011, Figure 1), which never forgets a gradient:
 
     s_{t+1} = s_t + ∇_t²        g_t = −α ∇_t / (√s_{t+1} + ε)
     """
 
-    learning_rate: float = 0.01
-    epsilon: float = 1e-10
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+    learning_rate: float = setting(0.01, "learning rate α", above=0)
+    epsilon: float = setting(1e-10, "ε, added to the denominator", above=0)
 
     def init(self, rng=None):
         return {"log_learning_rate": log(self.learning_rate), "log_epsilon": log(self.epsilon)}
@@ -147,19 +131,15 @@ class Adagrad:
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Checked):
     """RMSprop (Tieleman & Hinton 2012, Coursera lecture 6.5), uncentred:
 
     s_{t+1} = ρ s_t + (1 − ρ) ∇_t²        g_t = −α ∇_t / (√s_{t+1} + ε)
     """
 
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    epsilon: float = 1e-8
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        registry.fraction(decay=self.decay)
+    learning_rate: float = setting(0.01, "learning rate α", above=0)
+    decay: float = setting(0.99, "decay ρ of the mean of squared gradients", above=0, below=1)
+    epsilon: float = setting(1e-8, "ε, added to the denominator", above=0)
 
     def init(self, rng=None):
         return {
@@ -179,21 +159,17 @@ class RMSprop:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Checked):
     """Adam (Kingma & Ba 2015, Algorithm 1):
 
     m_{t+1} = β₁ m_t + (1 − β₁) ∇_t        m̂ = m_{t+1} / (1 − β₁^{t+1})
     v_{t+1} = β₂ v_t + (1 − β₂) ∇_t²       v̂ = v_{t+1} / (1 − β₂^{t+1})        g_t = −α m̂ / (√v̂ + ε)
     """
 
-    learning_rate: float = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-
-    def __post_init__(self):
-        registry.positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        registry.fraction(beta1=self.beta1, beta2=self.beta2)
+    learning_rate: float = setting(0.001, "learning rate α", above=0)
+    beta1: float = setting(0.9, "decay β₁ of the mean of gradients", above=0, below=1)
+    beta2: float = setting(0.999, "decay β₂ of the mean of squared gradients", above=0, below=1)
+    epsilon: float = setting(1e-8, "ε, added to the denominator", above=0)
 
     def init(self, rng=None):
         return {

@@ -8,17 +8,14 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
+from l2l.registry import Checked, setting
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Checked):
     """The smallest learnable rule: g_t = w·∇_t with φ = {w}. Gradient descent with learning rate −w."""
 
-    initial: float = -0.01
-
-    def __post_init__(self):
-        if not math.isfinite(self.initial):
-            raise L2LError(f"initial is a finite number, not {self.initial}")
+    initial: float = setting(-0.01, "first value of w")
 
     def init(self, rng=None):
         return {"w": np.asarray(self.initial, np.float64)}
@@ -42,7 +39,7 @@ def log_sign(grad, p):
 
 
 @dataclass(frozen=True)
-class LSTM:
+class LSTM(Checked):
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
     coordinate of θ, with a state of its own for each.
 
@@ -54,25 +51,20 @@ class LSTM:
     to any order.
     """
 
-    hidden: tuple[int, ...] = (20, 20)
-    preprocess: str = "log-sign"
-    p: float = 10.0
-    scale: float = 0.1
-    dtype: str = "float32"
-    fused: bool = True
+    hidden: tuple[int, ...] = setting((20, 20), "units of each layer, 1 to 8 layers", least=1, most=512)
+    preprocess: str = setting("log-sign", "what becomes of a gradient", choices=("log-sign", "none"))
+    p: float = setting(10.0, "p of log-sign", above=0, most=80)  # float32 ends at e^88
+    scale: float = setting(0.1, "factor of the network's outputs", above=0)
+    dtype: str = setting("float32", "precision of φ and of the state", choices=("float32", "float64"))
+    fused: bool = setting(True, "run compiled kernels; false: the readable cells")
 
     presets = {"paper": {"p": 10.0, "scale": 0.1}, "deepmind": {"p": 5.0, "scale": 0.01}}
     """The settings of the paper (Appendix A, section 3.2), and of the code its authors released."""
 
     def __post_init__(self):
-        if self.preprocess not in ("log-sign", "none"):
-            raise L2LError(f"preprocess is 'log-sign' or 'none', not {self.preprocess!r}")
-        if not 1 <= len(self.hidden) <= 8 or min(self.hidden) < 1 or max(self.hidden) > 512:
-            raise L2LError(f"hidden lists the units, 1 to 512, of each of 1 to 8 layers, not {repr(self.hidden)}")
-        if not (0 < self.p <= 80 and 0 < self.scale < math.inf):  # float32 ends at e^88
-            raise L2LError(f"p is positive and at most 80, scale is positive, not {self.p} and {self.scale}")
-        if self.dtype not in ("float32", "float64"):
-            raise L2LError(f"dtype is 'float32' or 'float64', not {self.dtype!r}")
+        super().__post_init__()
+        if not 1 <= len(self.hidden) <= 8:
+            raise L2LError(f"hidden lists the units of 1 to 8 layers, not {repr(self.hidden)}")
 
     @property
     def _outputs(self):
@@ -120,14 +112,14 @@ class KernelLSTM(LSTM):
     cells are fast enough: there is no fused form.
     """
 
-    fused: bool = False
-    kernel: tuple[int, ...] = (5, 5)
+    fused: bool = setting(False, "must stay false")
+    kernel: tuple[int, ...] = setting((5, 5), "rows and columns", least=1, most=10_000)
 
     def __post_init__(self):
         super().__post_init__()
         if self.fused:
             raise L2LError("kernel-lstm has no fused form: leave fused away")
-        if len(self.kernel) != 2 or min(self.kernel) < 1 or not 1 <= self._outputs <= 10_000:
+        if len(self.kernel) != 2 or self._outputs > 10_000:
             raise L2LError(f"kernel is rows and columns, of 1 to 10,000 numbers together, not {repr(self.kernel)}")
 
     @property

@@ -1,6 +1,7 @@
 """Optimizees: families of functions f that optimizers are trained and compared on.
 
-`interface.Problem` says what a problem is. To add one, write the class and name it here.
+`interface.Problem` says what a problem is. To add one, write the class and name it here; from outside the package, call
+`l2l.register`.
 """
 
 import numpy as np
@@ -12,9 +13,9 @@ from l2l.problems.interface import Problem, problem_of
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
-from l2l.registry import MOST_SEED, build, whole
+from l2l.registry import MOST_SEED, PROBLEMS, build, whole
 
-PROBLEMS = {
+PROBLEMS |= {
     "simple": Simple,
     "quadratic": Quadratic,
     "mnist": MNIST,

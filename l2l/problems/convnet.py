@@ -9,7 +9,7 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems import data
 from l2l.problems.task import ModelLoss, Task, sizes_of
-from l2l.registry import whole
+from l2l.registry import Checked, setting
 
 KERNEL = 5  # rows and columns of every convolution's kernel
 MOST_WEIGHTS = 10**7
@@ -17,7 +17,7 @@ ALL = tuple(range(10))
 
 
 @dataclass(frozen=True)
-class _Convnet:
+class _Convnet(Checked):
     """For each of `channels` a 5×5 convolution that keeps the size, batch norm, ReLU and 2×2 max-pooling; then a fully
     connected layer of `hidden` units with batch norm and ReLU; then a logit for each label.
 
@@ -28,20 +28,14 @@ class _Convnet:
     random, and a network soon knows them by heart.
     """
 
-    channels: tuple[int, ...] = (16, 16, 16)
-    hidden: int = 32
-    labels: tuple[int, ...] = ALL
-    batch: int = 128
-    examples: int = 0
+    channels: tuple[int, ...] = setting((16, 16, 16), "channels of each convolution", least=1, most=10_000)
+    hidden: int = setting(32, "units of the fully connected layer", least=1, most=10_000)
+    labels: tuple[int, ...] = setting(ALL, "labels to tell apart", least=0, most=9)
+    batch: int = setting(128, "images of a step", least=1, most=100_000)
+    examples: int = setting(0, "images of a task, drawn at random; 0: all of them", least=0, most=10_000)
 
     def __post_init__(self):
-        for count in self.channels:
-            whole(most=10_000, channels=count)
-        for label in self.labels:
-            whole(0, 9, labels=label)
-        whole(most=10_000, hidden=self.hidden)
-        whole(most=100_000, batch=self.batch)
-        whole(0, 10_000, examples=self.examples)
+        super().__post_init__()
         if len(set(self.labels)) < max(2, len(self.labels)):
             raise L2LError(f"labels are at least two different ones, not {self.labels}")
         rows, columns = self.shape[1:]
@@ -136,21 +130,21 @@ class CIFAR(_Convnet):
 class CIFAR5(CIFAR):
     """The same on five of the labels: airplane, automobile, bird, cat, deer."""
 
-    labels: tuple[int, ...] = ALL[:5]
+    labels: tuple[int, ...] = setting(ALL[:5], "labels to tell apart", least=0, most=9)
 
 
 @dataclass(frozen=True)
 class CIFAR2(CIFAR):
     """The same on two of the labels: airplane and automobile."""
 
-    labels: tuple[int, ...] = ALL[:2]
+    labels: tuple[int, ...] = setting(ALL[:2], "labels to tell apart", least=0, most=9)
 
 
 @dataclass(frozen=True)
 class MNISTConv(_Convnet):
     """Cross-entropy of a small convolutional network on MNIST: the same on handwritten digits."""
 
-    channels: tuple[int, ...] = (8, 8)
+    channels: tuple[int, ...] = setting((8, 8), "channels of each convolution", least=1, most=10_000)
 
     shape = (1, 28, 28)
     images = staticmethod(data.mnist)

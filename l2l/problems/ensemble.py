@@ -1,33 +1,32 @@
 """Several problems as one."""
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems.task import Task
+from l2l.registry import Checked, setting
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Checked):
     """f(θ) = Σ_i w_i f_i(θ_i)/n_i, each θ_i with a problem f_i of its own, which sums n_i functions.
 
     problems: {name: problem}. weights: one w for each, in the order of their names, or one for all. The parts of θ are
     the problems' names, or NAME.PART where a problem has parts itself.
     """
 
-    problems: dict = field(default_factory=dict)
-    weights: tuple[float, ...] = (1.0,)
+    problems: dict = setting(dict, "NAME=PROBLEM,NAME=PROBLEM")
+    weights: tuple[float, ...] = setting((1.0,), "weight of each problem, or one for all", above=0)
 
     def __post_init__(self):
+        super().__post_init__()
         if not self.problems:
             raise L2LError("an ensemble has at least one of problems, written as NAME=PROBLEM,NAME=PROBLEM")
         if len(self.weights) not in (1, len(self.problems)):
             raise L2LError(f"weights are one for all problems or one each, {len(self.problems)}: not {self.weights}")
-        if not all(0 < w < math.inf for w in self.weights):
-            raise L2LError(f"weights are positive numbers, not {self.weights}")
 
     @property
     def data(self):

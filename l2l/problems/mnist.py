@@ -9,14 +9,14 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems import data
 from l2l.problems.task import ModelLoss, Task
-from l2l.registry import whole
+from l2l.registry import Checked, setting
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
 MOST_WEIGHTS = 10**7
 
 
 @dataclass(frozen=True)
-class MNIST:
+class MNIST(Checked):
     """Cross-entropy of a multilayer perceptron on minibatches of MNIST (Andrychowicz et al. 2016, section 3.2).
 
     `layers` fully connected hidden layers of `hidden` units, then 10 logits; `batch` images a step, drawn with
@@ -24,20 +24,16 @@ class MNIST:
     own, so an optimizer is compared on images that its meta-training never saw.
     """
 
-    hidden: int = 20
-    layers: int = 1
-    activation: str = "sigmoid"
-    batch: int = 128
+    hidden: int = setting(20, "units of each hidden layer", least=1, most=10_000)
+    layers: int = setting(1, "hidden layers", least=1, most=100)
+    activation: str = setting("sigmoid", "activation function", choices=tuple(ACTIVATIONS))
+    batch: int = setting(128, "images of a step", least=1, most=100_000)
 
     chance = math.log(10.0)
     """The loss of a guess that gives each digit the same probability. Where θ saturates, f stays there."""
 
     def __post_init__(self):
-        if self.activation not in ACTIVATIONS:
-            raise L2LError(f"activation is one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
-        whole(most=10_000, hidden=self.hidden)
-        whole(most=100, layers=self.layers)
-        whole(most=100_000, batch=self.batch)
+        super().__post_init__()
         if self.hidden * (784 + self.hidden * (self.layers - 1)) > MOST_WEIGHTS:
             raise L2LError(f"hidden and layers make a network of more than {MOST_WEIGHTS:,} weights: lower one of them")
 

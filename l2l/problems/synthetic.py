@@ -7,7 +7,7 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems.task import ModelLoss, Task
-from l2l.registry import whole
+from l2l.registry import Checked, setting
 
 MOST_NUMBERS = 10**7
 
@@ -28,21 +28,20 @@ class Simple:
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(Checked):
     """f(θ) = ‖Wθ − y‖², W (dimension × dimension) and y i.i.d. standard normal (Andrychowicz et al. 2016, section 3.1).
 
     θ_0 ~ N(0, 0.01²), as in the released code; at 0, f is ‖y‖², on average `dimension`. f sums `functions`
     independent draws, whose coordinates do not meet: one task then trains an optimizer on many functions at once.
     """
 
-    dimension: int = 10
-    functions: int = 128
+    dimension: int = setting(10, "variables of each function", least=1, most=10_000)
+    functions: int = setting(128, "functions of a task", least=1, most=100_000)
 
     data = "random numbers"
 
     def __post_init__(self):
-        whole(most=10_000, dimension=self.dimension)
-        whole(most=100_000, functions=self.functions)
+        super().__post_init__()
         if self.functions * self.dimension**2 > MOST_NUMBERS:
             raise L2LError(f"functions · dimension², the size of W, is at most {MOST_NUMBERS:,}: lower one of them")
 

@@ -16,7 +16,7 @@ from l2l.errors import DataError, OptimizerFileError
 from l2l.meta_training.state import Settings, Training
 from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
 from l2l.problems import PROBLEMS, make_problem
-from l2l.registry import name_in, settings_of
+from l2l.registry import UnknownName, name_in, settings_of
 from l2l.storage import archive
 
 OPTIMIZER_FORMAT, OLD_OPTIMIZER_FORMAT = "l2l-optimizer-2", archive.UNCHECKED
@@ -129,6 +129,8 @@ def _named_errors(path, what):
         raise OptimizerFileError(f"{path} cannot be read ({error.strerror}): see to its permissions") from None
     except archive.Damaged as reason:
         raise OptimizerFileError(f"{path} is damaged or not {what} saved by l2l ({reason}): train it again") from None
+    except UnknownName as error:
+        raise OptimizerFileError(f"{path}: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise OptimizerFileError(f"{path} cannot be used ({error}): train it again") from None
 

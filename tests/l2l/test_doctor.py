@@ -191,8 +191,20 @@ def test_one_dropped_episode_is_counted():
 
 @pytest.fixture
 def run(tmp_path):
-    arguments = ["train", "quadratic", "--dimension", "4", "--functions", "16", "--steps", "20", "--unroll", "10"]
-    main([*arguments, "--optimizer", "lstm:hidden=5", "--episodes", "15", "--out", str(tmp_path)])
+    arguments = ["train", "quadratic", "--dimension", "4", "--functions", "16", "--steps", "20"]
+    main(
+        [
+            *arguments,
+            "--unroll-length",
+            "10",
+            "--optimizer",
+            "lstm:hidden=5",
+            "--episodes",
+            "15",
+            "--out",
+            str(tmp_path),
+        ]
+    )
     return tmp_path
 
 

@@ -142,12 +142,12 @@ def test_groups_are_made_from_a_dict_or_from_text():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ("a=lstm,a=adam", "'groups' has a name twice"),
+        ("a=lstm,a=adam", "groups has a name twice"),
         ("a=lstm:p", "optimizers are written NAME or NAME:OPTION=VALUE, not with 'p'"),
         ("a", "no optimizer ''"),
-        (3, "'groups' takes a dict of names and optimizers, not 3"),
-        ({"a": 3}, "'groups' takes a dict of names and optimizers, not 3 in it"),
-        ({"a": ("adam",)}, "takes a dict of names and optimizers, not"),
+        (3, "groups is a dict of names and optimizers, not 3"),
+        ({"a": 3}, "groups is a dict of names and optimizers, not 3 in it"),
+        ({"a": ("adam",)}, "groups is a dict of names and optimizers, not"),
         ({"a": Simple()}, "not Simple"),
     ],
 )

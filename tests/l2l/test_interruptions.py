@@ -1,12 +1,16 @@
-"""Ctrl-C, whenever it comes, and in whose program."""
+"""Ctrl-C, whenever it comes, and in whose program; and SIGTERM, which schedulers and containers send."""
 
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+import l2l
+from l2l.cli.main import interrupt
 
 ROOT = Path(__file__).parents[2]
 PRESSED = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
@@ -58,3 +62,45 @@ def test_interruption_while_the_parser_is_built_shows_no_traceback(tmp_path):
     )
     done = run("-m", "l2l", "problems", path=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "l2l: interrupted\n")
+
+
+class HalfMade:
+    def __del__(self):
+        raise AttributeError("there is nothing to close yet")
+
+
+def test_what_an_interruption_leaves_half_made_does_not_complain(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    HalfMade()
+    assert "nothing to close" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    HalfMade()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_stopped_training_keeps_the_best_and_says_how_to_resume(number, code, word, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "l2l", "train", "simple", "--optimizer", "sgd", "--steps", "4"]
+    process = subprocess.Popen(
+        [*command, "--episodes", "100000", "--out", str(out)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background inherit its being off
+    )
+    deadline = time.monotonic() + 60
+    while not (out / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert f"the best optimizer so far is in {out / 'optimizer.npz'}" in errors
+    assert f"train --resume {out}` goes on from there" in errors
+    assert errors.endswith(f"l2l: {word}\n")
+    assert "Traceback" not in errors
+    l2l.load(out / "optimizer.npz")

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from l2l import __main__ as program
 from l2l import files
 from l2l.__main__ import main
+from l2l.cli import commands
 from l2l.experiments import EXPERIMENTS, Runner, reproduce, runner
 from l2l.experiments.runner import Outcome
 from l2l.storage import runs
@@ -43,7 +43,7 @@ def asked(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(files, "ensure_writable"), (program, "_race"), (program.plots, "curves")]
+    ("module", "name"), [(files, "ensure_writable"), (commands, "compare"), (commands.plots, "curves")]
 )
 def test_demo_has_its_folder_to_itself_from_its_first_look_to_its_last_file(module, name, asked, tmp_path):
     answers = asked(module, name, tmp_path)
@@ -100,13 +100,13 @@ def test_training_of_an_experiment_in_a_folder_inside_is_refused_where_another_r
 
 
 def test_demo_whose_folder_is_removed_while_it_races_writes_nothing(tmp_path, monkeypatch, capsys):
-    race = program._race
+    race = commands.compare
 
-    def removing(*arguments):
+    def removing(*arguments, **settings):
         shutil.rmtree(tmp_path / "run")
-        return race(*arguments)
+        return race(*arguments, **settings)
 
-    monkeypatch.setattr(program, "_race", removing)
+    monkeypatch.setattr(commands, "compare", removing)
     assert main([*DEMO, "--out", str(tmp_path / "run")]) == 1
     assert "run was removed while a run wrote to it" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -96,7 +96,7 @@ def test_splits_share_no_image():
         ("mnist", {"hidden": 0}, "hidden is a whole number of at least 1, not 0"),
         ("mnist", {"activation": "step"}, "sigmoid"),
         ("quadratic", {"dimension": 0}, "dimension is a whole number of at least 1, not 0"),
-        ("quadratic", {"dimension": None}, "'dimension' takes a whole number, not None"),
+        ("quadratic", {"dimension": None}, "dimension is a whole number, not None"),
         ("quadratic", {"dimension": 1000, "functions": 1000}, "dimension², the size of W, is at most 10,000,000"),
         ("mnist", {"hidden": 5000, "layers": 3}, "network of more than 10,000,000 weights"),
         ("simple", {"x": 1}, "it has: none"),

@@ -91,12 +91,12 @@ def test_text_becomes_what_the_annotation_says(text, value):
     ("settings", "message"),
     [
         ({"shift": 11}, "shift is at most 10, not 11"),
-        ({"shift": "x"}, "'shift' takes a number, not 'x'"),
-        ({"boost": True}, "'boost' takes a number, not True"),
-        ({"count": 0.5}, "'count' takes a whole number, not 0.5"),
-        ({"weights": "1,x"}, "'weights' takes a number, or several, as in 1,0.5, not '1,x'"),
-        ({"units": [0.5]}, r"'units' takes a whole number, or several, as in 20-20, not \[0.5\]"),
-        ({"flag": "perhaps"}, "'flag' takes true or false, not 'perhaps'"),
+        ({"shift": "x"}, "shift is a number, not 'x'"),
+        ({"boost": True}, "boost is a number, not True"),
+        ({"count": 0.5}, "count is a whole number, not 0.5"),
+        ({"weights": "1,x"}, "weights is a number, or several, as in 1,0.5, not '1,x'"),
+        ({"units": [0.5]}, r"units is a whole number, or several, as in 20-20, not \[0.5\]"),
+        ({"flag": "perhaps"}, "flag is true or false, not 'perhaps'"),
     ],
 )
 def test_value_of_another_kind_or_out_of_the_rule_s_own_range_is_refused(settings, message):

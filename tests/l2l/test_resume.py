@@ -25,7 +25,19 @@ from tests.l2l import killed
 TRAIN = sys.modules["l2l.meta_training.loop"]
 SMALL = {"episodes": 9, "steps": 6, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
 CALL = ["train", "quadratic", "--dimension", "3", "--functions", "2", "--optimizer", "lstm:hidden=3-2"]
-CALL += ["--episodes", "12", "--steps", "6", "--unroll", "3", "--validate-every", "3", "--decay", "0.1", "--overwrite"]
+CALL += [
+    "--episodes",
+    "12",
+    "--steps",
+    "6",
+    "--unroll-length",
+    "3",
+    "--validate-every",
+    "3",
+    "--decay",
+    "0.1",
+    "--overwrite",
+]
 
 
 def without_seconds(history):

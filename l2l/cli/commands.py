@@ -1,0 +1,230 @@
+"""The commands. Each is a dataclass: its fields are its options, its docstring is its line in `-h`, `run` does it."""
+
+import dataclasses
+import shlex
+import time
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from l2l import files, plots
+from l2l.cli import report
+from l2l.diagnosis import doctor
+from l2l.errors import L2LError
+from l2l.evaluation import compare, summary
+from l2l.experiments import EXPERIMENTS, reproduce
+from l2l.meta_training.state import Settings
+from l2l.optimizers import fitted, make_optimizer
+from l2l.problems import PROBLEMS, draw_task, make_problem
+from l2l.registry import MOST, MOST_SEED, OPTIMIZERS, Checked, build, name_in, parse, setting, settings_of
+from l2l.storage import checkpoint, runs
+
+BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
+COMPILING = "the first run on a machine compiles kernels, for about a minute before the first episode"
+COMMANDS = {}
+
+
+def command(cls):
+    COMMANDS[cls.__name__.lower()] = cls = dataclass(frozen=True, kw_only=True)(cls)
+    return cls
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Writes(Checked):
+    overwrite: bool = setting(False, "replace files that are already there")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Races(_Writes):
+    steps: int = setting(100, "steps of a run", least=1, most=MOST)
+    repeats: int = setting(20, "runs of each optimizer on tasks of the test split", least=1, most=MOST)
+    seed: int = setting(0, "seed of all tasks", least=0, most=MOST_SEED)
+
+    def race(self, problem, entries):
+        """The results of `compare`, which are printed, and a document of them for JSON."""
+        options = {"steps": self.steps, "repeats": self.repeats, "seed": self.seed}
+        with tqdm(total=len(entries), desc="tuning and racing", unit="optimizer") as bar:
+            results = compare(problem, entries, **options, report=lambda name: bar.update())
+        print(report.race(results, self.steps))
+        about = {"problem": name_in(PROBLEMS, problem), "settings": settings_of(PROBLEMS, problem)}
+        return results, {**about, **options, "data": problem.data, "optimizers": summary(results)}
+
+
+@command
+class Demo(_Races):
+    """learn an optimizer on MNIST and race it (this runs without a command)"""
+
+    episodes: int = setting(60, "episodes of meta-training", least=1, most=MOST)
+    out: Path = setting(Path("runs/demo"), "folder for all that it writes")
+
+    def run(self, call):
+        problem, optimizer, start = make_problem("mnist"), make_optimizer("lstm", preset="paper"), time.perf_counter()
+        settings = Settings(episodes=self.episodes, steps=self.steps, seed=self.seed)
+        table, figure = self.out / "results.json", self.out / "curves.png"
+        with files.lock(self.out, [*runs.FILES, table.name, figure.name]) as check:
+            files.ensure_writable([*_files_in(self.out), table, figure], self.overwrite)
+            training = _train(problem, optimizer, settings, self.out, call.text, check)
+            for line in report.exceptions(training):
+                print(line)
+            entries = {"lstm": (optimizer, training.phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
+            results, document = self.race(problem, entries)
+            check()
+            files.write_json(table, document)
+            plots.curves(figure, results, report.finding(results))
+        folder, saved = (shlex.quote(str(path)) for path in (self.out, self.out / runs.OPTIMIZER))
+        names = ", ".join([figure.name, table.name, *runs.FILES])
+        print(f"{time.perf_counter() - start:.0f} s; in {self.out}/: {names}\n\nNext, race it on a larger network:")
+        print(f"    python -m l2l compare mnist --hidden 40 --optimizers lstm={saved},nag,adam")
+        print(f"or see how its training went:\n    python -m l2l doctor {folder}")
+
+
+@command
+class Train(_Writes):
+    """meta-train an optimizer, or resume a run"""
+
+    optimizer: str = setting("lstm", "NAME or NAME:SETTING=VALUE, or one for each part of θ, PART=NAME,PART=NAME")
+    out: Path | None = setting(None, "folder to write to; required")
+    resume: Path | None = setting(None, "resume the run in this folder, with the settings that it has")
+
+    def run(self, call):
+        if self.resume and (call.problem or call.training or self != Train(resume=self.resume)):
+            raise L2LError("--resume takes the settings from the folder of the run: leave out all other options")
+        if not self.resume and not (call.problem and self.out):
+            raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, and --out DIR; or --resume DIR")
+        if self.resume:
+            training = runs.resume_training(self.resume)
+        else:
+            settings, optimizer = Settings(**call.training), _optimizer(self.optimizer)
+            fitted(optimizer, draw_task(call.problem, "train", settings.seed, 1))  # groups must be the parts of θ
+            with files.lock(self.out, runs.FILES) as check:
+                files.ensure_writable(_files_in(self.out), self.overwrite)
+                training = _train(call.problem, optimizer, settings, self.out, call.text, check)
+        for line in report.exceptions(training):
+            print(line)
+        optimizer, log, _ = _files_in(self.resume or self.out)
+        print(f"{optimizer} holds the optimizer, {log} the meta-training's losses")
+
+
+@command
+class Compare(_Races):
+    """race optimizers on tasks that none of them has seen"""
+
+    optimizers: str | None = setting(None, "LABEL=FILE (saved), NAME or NAME:SETTING=VALUE, with commas between")
+    json: Path | None = setting(None, "write the results to this file")
+    plot: Path | None = setting(None, "draw the curves into this file")
+
+    def run(self, call):
+        if not (call.problem and self.optimizers):
+            raise L2LError("compare needs a PROBLEM and --optimizers, as in: simple --optimizers mine=FILE,adam")
+        entries, targets = _entries(self.optimizers), [path for path in (self.json, self.plot) if path]
+        files.ensure_writable(targets, self.overwrite)
+        print(f"data: {call.problem.data}")
+        results, document = self.race(call.problem, entries)
+        if self.json:
+            files.write_json(self.json, document)
+        if self.plot:
+            plots.curves(self.plot, results, report.finding(results))
+        for path in targets:
+            print(f"wrote {path}")
+
+
+@command
+class Reproduce(_Writes):
+    """run one of the experiments from nothing"""
+
+    name: str = setting(MISSING, "the experiment", choices=tuple(EXPERIMENTS))
+    quick: bool = setting(False, "shrink every budget: minutes instead of hours")
+    out: Path | None = setting(None, "folder to write to: results/NAME, or runs/quick/NAME with --quick")
+
+    def run(self, call):
+        outcome, out = reproduce(self.name, self.out, self.quick, self.overwrite)
+        print(f"\n{outcome.table}")
+        for claim, holds in outcome.claims:
+            print(f"{'holds' if holds else 'MISSED'}: {claim}")
+        print(f"the figures, table.md and results.json are in {out}/")
+
+
+@command
+class Doctor(Checked):
+    """say what is wrong with a meta-training, and what to do"""
+
+    dir: Path = setting(MISSING, "the folder that `train` wrote")
+
+    def run(self, call):
+        report.show(doctor.diagnose(*doctor.read(self.dir)))
+
+
+@command
+class Inspect(Checked):
+    """show what is inside a saved optimizer"""
+
+    file: Path = setting(MISSING, "optimizer.npz or checkpoint.npz, or the name of one that comes with l2l")
+
+    def run(self, call):
+        if self.file.name == runs.CHECKPOINT:
+            _, _, training, notes = checkpoint.load_training(self.file)
+            return report.show(report.progress(self.file, training, notes))
+        checkpoint.load(self.file)  # says what is wrong with a file that cannot be used
+        return report.show(report.anatomy(self.file, *checkpoint.read(self.file)))
+
+
+@command
+class Problems(Checked):
+    """list the problems with their settings"""
+
+    def run(self, call):
+        print(report.listing(PROBLEMS))
+
+
+@command
+class Optimizers(Checked):
+    """list the optimizers with their settings"""
+
+    def run(self, call):
+        print(report.listing(OPTIMIZERS))
+
+
+# ------------------------------------------------------------------------------------------ their steps
+
+
+def _files_in(folder):
+    return [folder / name for name in runs.FILES]
+
+
+def _train(problem, optimizer, settings, folder, text, check):
+    """Say what is done, meta-train and save."""
+    rest = dataclasses.asdict(settings)
+    seed = rest.pop("seed")
+    about = {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}
+    notes = {"problem": about, "data": problem.data, "command": text, "seed": seed, "training": rest}
+    print(f"data: {problem.data}\nmeta-training for {settings.episodes:,} episodes of {settings.steps:,} steps")
+    print(COMPILING, flush=True)
+    return runs.train_and_save(problem, optimizer, folder, notes, check=check, seed=seed, **rest)
+
+
+def _optimizer(text):
+    """An optimizer written as NAME or NAME:SETTING=VALUE:…, or several as PART=NAME…,PART=NAME…"""
+    if "=" in text.split(":")[0]:
+        return make_optimizer("groups", groups=text)
+    return build("optimizer", OPTIMIZERS, *parse("optimizer", text))
+
+
+def _entries(text):
+    """What to race: LABEL=PATH is a saved optimizer, anything else a rule, tuned unless its learning rate is given."""
+    entries = {}
+    for item in text.split(","):
+        if not item.isprintable():
+            raise L2LError(f"{item!r} has characters that cannot be shown in a table: give it another name")
+        label, equals, path = item.partition("=")
+        if equals and ":" not in label:
+            entry = checkpoint.load(path)
+        else:
+            label, optimizer = item, _optimizer(item)
+            if not hasattr(optimizer, "learning_rate"):
+                raise L2LError(f"{item!r} has to be trained first: give a saved one as {item}=PATH")
+            entry = (optimizer, optimizer.init() if "learning_rate=" in item else None)
+        if label in entries:
+            raise L2LError(f"{label!r} is there twice: give each optimizer a name of its own, as in NAME=PATH")
+        entries[label] = entry
+    return entries
