@@ -21,7 +21,7 @@ from l2l.registry import MOST, MOST_SEED, OPTIMIZERS, Checked, build, name_in, p
 from l2l.storage import checkpoint, runs
 
 BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
-COMPILING = "the first run on a machine compiles kernels, for about a minute before the first episode"
+COMPILING = "kernels that are not on disk yet are compiled first, which takes about a minute"
 COMMANDS = {}
 
 
@@ -134,7 +134,7 @@ class Reproduce(_Writes):
     """run one of the experiments from nothing"""
 
     name: str = setting(MISSING, "the experiment", choices=tuple(EXPERIMENTS))
-    quick: bool = setting(False, "shrink every budget: minutes instead of hours")
+    quick: bool = setting(False, "shrink every budget, to see that it runs")
     out: Path | None = setting(None, "folder to write to: results/NAME, or runs/quick/NAME with --quick")
 
     def run(self, call):

@@ -34,7 +34,7 @@ def test_without_a_command_the_demo_runs(tmp_path, capsys):
     assert {path.name for path in out.iterdir()} == left
     printed = capsys.readouterr().out
     assert "data: MNIST from L2L_DATA, 300 digits" in printed
-    assert "meta-training for 1 episodes of 4 steps\nthe first run on a machine compiles kernels" in printed
+    assert "meta-training for 1 episodes of 4 steps\nkernels that are not on disk yet are compiled first" in printed
     assert re.search(r"^lstm +learned +\d", printed, re.MULTILINE)
     assert str(out) in printed
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -219,6 +219,14 @@ def test_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "l2l", "problems"], cwd=ROOT, capture_output=True, text=True, env={**os.environ}
     )
+    assert done.returncode == 0
+    assert done.stdout.startswith("simple")
+
+
+def test_installed_command_runs_the_same_program():
+    (entry,) = re.findall(r'^scripts = { l2l = "(.*):(.*)" }$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    script = "import sys; from {} import {} as run; sys.exit(run())".format(*entry)
+    done = subprocess.run([sys.executable, "-c", script, "problems"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.startswith("simple")
 
