@@ -8,21 +8,39 @@ import sys
 import zipfile
 from pathlib import Path
 
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib  # Python 3.10, to which pytest brings it
+
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def requirements(path):
-    """{library: (relation, version)} of the lines in a requirements file."""
-    lines = re.findall(r"^([\w-]+)(==|>=)([\w.]+)", (ROOT / path).read_text(), re.MULTILINE)
-    return {name: (relation, version) for name, relation, version in lines}
+def requirements(lines):
+    """{library: (relation, version)} of requirements, by their first bound."""
+    found = (re.match(r"([\w-]+)(==|>=)([\w.]+)", line) for line in lines)
+    return {match[1]: (match[2], match[3]) for match in found if match}
 
 
 def test_oldest_versions_that_are_tested_are_the_lower_bounds():
-    pins = requirements(".ci/oldest.txt")
-    bounds = requirements("requirements.txt")
-    assert bounds
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["lessons"], *extras["test"]]
+    bounds = requirements(wanted)
+    pins = requirements((ROOT / ".ci/oldest.txt").read_text().splitlines())
+    assert len(bounds) == len(wanted)
     assert {relation for relation, _ in bounds.values()} == {">="}
     assert {name: pins.get(name) for name in bounds} == {name: ("==", version) for name, (_, version) in bounds.items()}
+
+
+def test_what_running_needs_is_without_what_lessons_and_tests_need():
+    extras = PROJECT["optional-dependencies"]
+    assert not {*requirements(PROJECT["dependencies"])} & {*requirements([*extras["lessons"], *extras["test"]])}
+
+
+def test_the_formatter_of_pre_commit_is_that_of_ci():
+    (version,) = re.findall(r"ruff==([\d.]+)", " ".join(PROJECT["optional-dependencies"]["dev"]))
+    assert f"rev: v{version}\n" in (ROOT / ".pre-commit-config.yaml").read_text()
 
 
 RUNS_CODE = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "yaml", "runpy", "ctypes"}
@@ -52,7 +70,7 @@ def test_wheel_holds_every_module_and_every_data_file(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("minigrad", "l2l"):
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
-    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     there = {str(path.relative_to(tree)) for name in ("minigrad", "l2l") for path in (tree / name).rglob("*.*")}
     build = "from setuptools import build_meta; build_meta.build_wheel('..')"
