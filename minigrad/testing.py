@@ -1,6 +1,7 @@
 """The gradient checker, which compares derivatives with finite differences."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class GradientError(AssertionError):
     """A gradient disagrees with finite differences."""
 
 
-def difference(f: Callable, x, h: float, order: int = 6, v=1.0):
+def difference(f: Callable, x, h: float, order: int = 6, v: Any = 1.0) -> Any:
     """The derivative of f at x along v by finite differences, Σ w·f(x + k·h·v)/h over `STENCILS[order]`."""
     return sum(w * f(x + k * h * v) for k, w in STENCILS[order]) / h
 
@@ -80,7 +81,7 @@ def check_gradients(
         of_vector, x = _with_cotangent(of_vector, x, u), np.concatenate([x, u.ravel()])
 
 
-def _with_cotangent(f, x, u):
+def _with_cotangent(f, x, u) -> Any:
     """The function (x, u) ↦ uᵀ ∂f/∂x, where one vector holds both x and u."""
 
     def pulled(both):

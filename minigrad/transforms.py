@@ -1,6 +1,7 @@
 """Transforms built on the engine: gradients, Jacobian-vector products, Jacobians, checkpointing, known gradients."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from minigrad.core import Var, stop_gradient, trace, traced, vjp
 from minigrad.ops.shape import reshape, stack
 
 
-def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
+def value_and_grad(f: Callable, has_aux: bool = False) -> Callable[..., Any]:
     """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
 
     f returns a scalar. With has_aux=True, f returns a pair (scalar, aux) and the result is ((scalar, aux), ∂f/∂x); Vars
@@ -32,12 +33,12 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable:
     return differentiated
 
 
-def grad(f: Callable) -> Callable:
+def grad(f: Callable) -> Callable[..., Any]:
     """The function x, *args ↦ ∂f/∂x: `value_and_grad` without the value."""
     return lambda x, *args, **kwargs: value_and_grad(f)(x, *args, **kwargs)[1]
 
 
-def jvp(f: Callable, x, v) -> tuple:
+def jvp(f: Callable, x, v) -> tuple[Any, Any]:
     """The value y = f(x) and the Jacobian-vector product (∂f/∂x) v, for trees x and v of the same structure.
 
     The pullback u ↦ uᵀ ∂f/∂x is linear in u, so its own pullback, at any u, is v ↦ (∂f/∂x) v: two reverse passes give
@@ -59,7 +60,7 @@ def matching(v, x):
     return tree.ravel(v)[0]
 
 
-def jacobian(f: Callable) -> Callable:
+def jacobian(f: Callable) -> Callable[..., Any]:
     """The function x ↦ ∂f/∂x of an array x: shape (*f(x).shape, *x.shape), one reverse pass per element of f(x)."""
 
     def differentiated(x):
@@ -75,7 +76,7 @@ def jacobian(f: Callable) -> Callable:
     return differentiated
 
 
-def checkpoint(f: Callable) -> Callable:
+def checkpoint(f: Callable) -> Callable[..., Any]:
     """The same function as f, with less memory: the tape keeps only its argument, and the backward pass recomputes f.
 
     f takes one argument, an array or a tree, and returns one array. Every Var that f uses must be in that argument;

@@ -1,6 +1,8 @@
 """Trees of arrays (dict, list, tuple), and a tree as one vector."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from minigrad.structure import flatten, map
 __all__ = ["flatten", "map", "ravel"]
 
 
-def ravel(tree) -> tuple:
+def ravel(tree) -> tuple[Any, Callable[..., Any]]:
     """The pair (vector, unravel): all leaves of tree as one vector, and the function from such a vector to a tree.
 
     Both are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype of its argument.

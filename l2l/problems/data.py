@@ -58,7 +58,7 @@ class Images:
         for name, arrays in sorted(self.splits.items()):
             for array in arrays:
                 digest.update(repr((name, array.shape)).encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
@@ -95,11 +95,13 @@ def _cached(name, folder, mirror, known):
     put beside it, compared with its checksum, and then renamed."""
     pooch.get_logger().setLevel("ERROR")
     cache = pooch.create(path=pooch.os_cache("l2l") / folder, base_url=mirror, registry=known, retry_if_failed=1)
-    return Path(cache.fetch(name, downloader=_download))
+    return Path(cache.fetch(name, downloader=_download))  # pyright: ignore[reportArgumentType]
 
 
 def _download(*arguments):
-    pooch.HTTPDownloader(progressbar=_Limit(), timeout=PATIENCE)(*arguments)
+    # pooch takes any progress bar, though its types say bool.
+    download = pooch.HTTPDownloader(progressbar=_Limit(), timeout=PATIENCE)  # pyright: ignore[reportArgumentType]
+    download(*arguments)
 
 
 class _Limit:
@@ -163,13 +165,13 @@ def _digits(splits, source):
     return Images(flat, source if "digits" in source else f"{source}, {total:,} digits")
 
 
-def read_idx(path):
+def read_idx(path: Path) -> np.ndarray:
     """The array of unsigned bytes in an IDX file (yann.lecun.com/exdb/mnist), gzipped or not.
 
     Raises DataError, naming the file and what was expected, where it is truncated, too long or something else.
     """
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
             content = file.read(MOST_IDX + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}): fetch it again") from None
@@ -240,8 +242,9 @@ def _cifar_archive(path):
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 folder, _, name = member.name.rpartition("/")
-                if folder == CIFAR_FOLDER and name in CIFAR_FILES and member.isfile():
-                    files[name] = archive.extractfile(member).read(MOST_CIFAR + 1)
+                wanted = folder == CIFAR_FOLDER and name in CIFAR_FILES and member.isfile()
+                if wanted and (file := archive.extractfile(member)):
+                    files[name] = file.read(MOST_CIFAR + 1)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked ({error}): delete it, and it is downloaded again") from None
     if missing := [name for name in CIFAR_FILES if name not in files]:
