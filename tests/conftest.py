@@ -1,7 +1,9 @@
 """Shared by all tests: no network, and small data sets of its own."""
 
 import gzip
+import os
 import struct
+import sys
 
 import hypothesis
 import numpy as np
@@ -14,6 +16,9 @@ from l2l.problems.data import CIFAR_FILES, CIFAR_FOLDER
 # The same examples in every run: a test that fails now and then helps nobody.
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=60, database=None)
 hypothesis.settings.load_profile("project")
+
+UNIX = pytest.mark.skipif(os.name != "posix", reason="needs Unix: signals, shells, limits of files")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: /dev/full, /proc")
 
 
 def write_idx(path, values):
@@ -94,9 +99,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out tests marked slow, unless -m speaks of them."""
-    if "slow" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("slow")]
+    """Leave out tests marked slow or lessons, unless -m speaks of them."""
+    unasked = [mark for mark in ("slow", "lessons") if mark not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unasked))]
+    if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
 

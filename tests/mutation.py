@@ -150,7 +150,8 @@ def copy_of_the_tree(folder):
 def run_tests(folder, tests):
     """What became of the mistake in this copy, and the line of pytest's summary that says so."""
     # -B: a file changed twice within a second would otherwise be taken for the compiled file of the first change.
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-B", "-m", "pytest", "-o", "addopts=--import-mode=importlib", "-x", "-q"]
+    command += ["-p", "no:cacheprovider", "-m", "not slow", *tests]
     # Kernels are not mutated, and need not be compiled; other libraries' plugins take longer to import than a test.
     environment = {**os.environ, "MINIGRAD_NUMBA": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, preexec_fn=_limit)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests import mutation
+mutation = pytest.importorskip("tests.mutation", reason="needs Unix, which limits a process's time")
+
+
+def test_the_tests_that_should_notice_exist():
+    # A name that is none would end pytest with an error, which counts as noticed.
+    assert [name for names in mutation.TESTS.values() for name in names if not (mutation.ROOT / name).exists()] == []
 
 
 def test_mistakes_in_the_source_are_noticed():

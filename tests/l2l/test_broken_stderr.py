@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import l2l
+from tests.conftest import LINUX
+
+pytestmark = LINUX
 
 ROOT = Path(__file__).parents[2]
 L2L = f"{shlex.quote(sys.executable)} -m l2l"

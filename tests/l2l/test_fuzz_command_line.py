@@ -21,6 +21,7 @@ from l2l.__main__ import main
 from l2l.cli.options import flag
 from l2l.meta_training.state import Settings
 from l2l.optimizers import OPTIMIZERS
+from tests.conftest import LINUX, UNIX
 
 L2L = f"{shlex.quote(sys.executable)} -m l2l"
 
@@ -169,17 +170,20 @@ def shell(command):
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[2])
 
 
+@UNIX
 @pytest.mark.parametrize("end", ["| true", ">&-"])
 def test_a_reader_that_is_gone_is_met_in_silence(end):
     assert shell(f"(sleep 0.2; {L2L} problems) {end}").stderr == ""
 
 
+@LINUX
 def test_a_full_disk_behind_standard_output_is_one_line():
     done = shell(f"{L2L} problems > /dev/full")
     assert done.returncode == 1
     assert "standard output failed (No space left on device)" in complaint(1, done.stderr)
 
 
+@UNIX
 def test_a_name_that_is_not_text_is_printed_all_the_same(tmp_path):
     done = shell(f"{L2L} train simple --optimizer sgd --episodes 1 --steps 1 --out {tmp_path}/$'\\xff'")
     assert done.returncode == 0

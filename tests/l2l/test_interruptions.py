@@ -11,6 +11,9 @@ import pytest
 
 import l2l
 from l2l.cli.main import interrupt
+from tests.conftest import UNIX
+
+pytestmark = UNIX
 
 ROOT = Path(__file__).parents[2]
 PRESSED = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"

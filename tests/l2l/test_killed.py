@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from l2l.storage import runs
+from tests.conftest import UNIX
 from tests.l2l import killed
 from tests.l2l.test_resume import CALL, outcome
+
+pytestmark = UNIX
 
 
 def train_through_kills(folder, rng, kills):

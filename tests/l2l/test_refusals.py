@@ -7,6 +7,7 @@ import pytest
 
 import l2l
 from l2l.__main__ import main
+from tests.conftest import UNIX
 
 
 def error_of(arguments, capsys, expected=2):
@@ -73,8 +74,12 @@ def test_missing_file_in_a_list_is_named_alone(capsys):
         (["compare", "simple", "--optimizers", "adam,adam"], "twice"),
         (["compare", "simple", "--optimizers", ""], "needs a PROBLEM and --optimizers"),
         (["reproduce", "imagenet"], "invalid choice.*quadratic"),
-        (["compare", "simple", "--optimizers", "sgd", "--json", "/dev/null/r.json"], "cannot write /dev/null/r.json"),
-        (["train", "simple", "--out", "/dev/null/x"], "cannot write /dev/null/x"),
+        pytest.param(
+            ["compare", "simple", "--optimizers", "sgd", "--json", "/dev/null/r.json"],
+            "cannot write /dev/null/r.json",
+            marks=UNIX,
+        ),
+        pytest.param(["train", "simple", "--out", "/dev/null/x"], "cannot write /dev/null/x", marks=UNIX),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_fix(arguments, message, capsys, tmp_path, monkeypatch):

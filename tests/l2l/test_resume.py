@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import re
-import resource
 import shutil
 import sys
 
@@ -20,6 +19,7 @@ from l2l.errors import DivergenceError, L2LError, OptimizerFileError
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple
 from l2l.storage import archive, checkpoint, runs
+from tests.conftest import UNIX
 from tests.l2l import killed
 
 TRAIN = sys.modules["l2l.meta_training.loop"]
@@ -313,6 +313,7 @@ def test_failed_write_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, monk
 
 
 def test_full_disk_ends_the_run_and_leaves_the_last_checkpoint(interrupted, at_once):
+    resource = pytest.importorskip("resource", reason="needs Unix, which limits the size of files")
     before = (interrupted / "checkpoint.npz").read_bytes()
     most = len(before) - 1  # enough for the other files
 
@@ -329,6 +330,7 @@ def test_full_disk_ends_the_run_and_leaves_the_last_checkpoint(interrupted, at_o
     assert outcome(interrupted) == at_once
 
 
+@UNIX
 def test_place_that_cannot_be_written_is_refused_before_the_work(interrupted, capsys, monkeypatch):
     assert "cannot write /proc/none" in error_of([*CALL, "--out", "/proc/none"], 2, capsys)
 
