@@ -1,4 +1,4 @@
-"""Comparing optimizers fairly: tuned on validation tasks, raced on test tasks that are the same for all of them."""
+"""Fair comparison of optimizers: tuned on validation tasks, and run on the same test tasks."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from l2l.unrolling import unroll
 from minigrad import threads
 
 POINTS_PER_DECADE = 3
-MOST_POINTS = 24  # how far the grid of learning rates may be extended before its edge is reported instead
+MOST_POINTS = 24  # of the grid of learning rates; if the best is still at its edge then, that is reported
 
 
 @threads.for_kernels()
 def run(
     optimizer: Optimizer, phi: Tree, problem: Problem, split: str, seed: int, repeats: int, steps: int
 ) -> np.ndarray:
-    """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs: an array (repeats, steps), per function.
+    """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs, divided by the task's `functions`: (repeats, steps).
 
-    Run i solves the i-th task that seed draws from split, whatever the optimizer. A run that diverges holds
-    infinities or NaN from there on.
+    Run i uses task i of the split for this seed, for every optimizer. A run that diverges has infinite or NaN losses
+    from that step on.
     """
     whole(steps=steps, repeats=repeats)
     curves = []
@@ -54,8 +54,8 @@ OBJECTIVES = {
     "sum": lambda curves: curves.sum(axis=1).mean(),
     "final": lambda curves: curves[:, -max(1, curves.shape[1] // 10) :].mean(),
 }
-"""What a learning rate is tuned for: the summed loss, or the loss at the end (the mean of the last tenth of the steps,
-for one minibatch is noisy)."""
+"""What a learning rate is tuned for: the summed loss, or the loss at the end (the mean over the last tenth of the
+steps, because one minibatch is noisy)."""
 
 
 def tune(
@@ -67,11 +67,11 @@ def tune(
     objective: str = "sum",
     around: float | None = None,
 ) -> tuple[Any, bool]:
-    """The optimizer with the learning rate that is best on validation tasks, and whether it is suspect.
+    """The optimizer with its best learning rate on validation tasks, and whether that is at the edge of the grid.
 
-    objective: a key of OBJECTIVES. Searches 10⁻³ … 10⁰, three to the decade, or, where the best cannot be far, around a
-    rate of that grid and its neighbours, and goes on outwards while the best lies on the edge. The second item is True
-    where that was still so when the search gave up.
+    objective: a key of OBJECTIVES. The grid has three rates per decade, from 10⁻³ to 1, or, if `around` is given, only
+    the nearest one to it and its two neighbours. It grows outwards while the best rate is at its edge, up to
+    MOST_POINTS rates.
     """
 
     def score(exponent):
@@ -135,7 +135,7 @@ def compare(
 
 
 def _rate_in(phi, optimizer):
-    """The learning rate in φ, where meta-training may have moved it from the rule's own; None where there is none."""
+    """The learning rate in φ, which meta-training may have changed, or None for a rule without one."""
     rate, log_rate = getattr(optimizer, "learning_rate", None), "log_learning_rate"
     if rate is None or not isinstance(phi, dict) or log_rate not in phi:
         return rate
@@ -158,8 +158,8 @@ def _check_entries(entries):
 
 
 def summary(results):
-    """The results of `compare` as numbers, by name. loss_mean[t] is f(θ_t), before update t; diverged, of how many runs
-    a loss is not finite, and then neither are the means."""
+    """The results of `compare` as numbers, by name. loss_mean[t] is the mean of f(θ_t), before update t; diverged is
+    the number of runs with a loss that is not finite, which makes the means infinite."""
     return {name: _summary(result) for name, result in results.items()}
 
 

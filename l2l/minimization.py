@@ -1,4 +1,4 @@
-"""Using an optimizer, learned or not, on a loss of one's own."""
+"""Use an optimizer, learned or not, on your own loss."""
 
 import itertools
 import warnings

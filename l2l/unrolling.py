@@ -1,7 +1,7 @@
-"""The algorithm of the paper, on one screen: run an optimizer on a task and sum the losses on the way.
+"""The algorithm of the paper, on one screen: run an optimizer on a task and sum the losses.
 
-With φ a plain tree of arrays this is optimization. With φ watched by `minigrad.value_and_grad` the very same loop is
-the unrolled graph of the paper's Figure 2, and the gradient of the meta-loss with respect to φ comes out of it.
+If φ is a plain tree of arrays, this is optimization. Inside `minigrad.value_and_grad` with respect to φ, the same loop
+records the unrolled graph of the paper's Figure 2, and gives the gradient of the meta-loss with respect to φ.
 """
 
 from copy import deepcopy
@@ -25,19 +25,20 @@ def unroll(
 
         ∇_t = ∂f(θ_t)/∂θ_t        (g_t, h_{t+1}) = m(∇_t, h_t; φ)        θ_{t+1} = θ_t + g_t
 
-    theta: θ_0, one array; state: h_0. f is `task.loss` on a fresh minibatch each step. second_derivatives=False makes
-    the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher price. The curvature that
-    some rules use is taken at the same θ_t, under the same assumption.
+    theta: θ_0, one array; state: h_0. f is `task.loss` on a new minibatch at each step. second_derivatives=False makes
+    the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher cost. Rules that use curvature
+    get it at the same θ_t, under the same assumption.
 
     Returns (L, θ_T, h_T, [f(θ_0), …, f(θ_{T−1})]). The first three depend on φ; the losses are plain numbers.
     """
     meta_loss, losses = 0.0, []
     for weight in weights:
-        seen = theta if second_derivatives else stop_gradient(theta)  # here the dashed edges of Figure 2 are cut
+        seen = theta if second_derivatives else stop_gradient(theta)  # cuts the dashed edges of Figure 2
         batch = task.next_batch()
-        if second_derivatives:  # the backward pass looks at it again, and by then next_batch may have refilled it
+        if second_derivatives:  # the backward pass reads it again, and next_batch may reuse its buffer
             batch = deepcopy(batch)
         loss, gradient = value_and_grad(task.loss)(seen, batch)
+        # ∂f/∂θ_t = ∇_t is known already: the tape of φ keeps this vector, and not the optimizee's graph
         meta_loss = meta_loss + weight * known_gradient(loss, theta, gradient)
         curvature = [Curvature(task.loss, seen, batch)] if getattr(optimizer, "uses_curvature", False) else []
         update, state = optimizer(phi, gradient, state, *curvature)

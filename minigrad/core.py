@@ -1,13 +1,13 @@
 """Reverse-mode automatic differentiation on nested tapes. Read this file first.
 
 `vjp(f, x)` opens a `Tape`, wraps x in a `Var` and calls f. Every primitive that is applied to a Var adds a node to that
-Var's tape, and for each argument that is a Var an edge: which node the argument is, and the rule by which a cotangent
-(the derivative of the final result with respect to this value) travels back to it. Edges stand in the order of their
-creation, which is already a topological order, so backpropagation is one loop over them in reverse.
+Var's tape, and an edge for each argument that is a Var. An edge says which node the argument is, and has the rule that
+takes the cotangent of the result (the derivative of the final result with respect to it) to the argument's. Edges are
+in the order of their creation, which is a topological order, so backpropagation is one loop over them in reverse.
 
-Higher orders need no extra machinery. The value inside a Var may itself be a Var of an outer tape, and rules are
-written with primitives; so when an outer tape is watching, a backward pass is recorded like any other arithmetic, and
-when none is, it is plain NumPy. Nesting alone decides.
+Higher orders need nothing else. The value inside a Var may itself be a Var of an outer tape, and rules are written with
+primitives. So the outer tape records an inner backward pass like any other computation; without an outer tape it is
+plain NumPy.
 """
 
 import functools
@@ -27,7 +27,7 @@ class EscapedVarError(RuntimeError):
 
 
 class SecondDerivativeError(TypeError):
-    """A second derivative was asked of a primitive that has only a first one."""
+    """A primitive that has only a first derivative was differentiated twice."""
 
 
 _ESCAPED = (
@@ -47,8 +47,8 @@ class Tape:
     (node, parent, rule) says where its cotangent goes. From a primitive with several results there is one edge, whose
     node is the tuple of the results' nodes, and parent the list of the arguments' (None where nobody watches).
 
-    An inner tape is younger, so its level is higher. A tape holds no Var, and of the values only what rules close over:
-    it is never part of a reference cycle.
+    An inner tape is created later, so its level is higher. A tape holds no Var, and no values except those that rules
+    close over, so it is never part of a reference cycle.
     """
 
     __slots__ = ("level", "shapes", "dtypes", "edges", "closed")
@@ -92,7 +92,7 @@ class Var:
         raise TypeError("a Var is immutable, and an array's method sort sorts in place: use minigrad.sort(x)")
 
     def __deepcopy__(self, memo):
-        return self  # it is immutable, and a copy of its tape would be one that nobody reads
+        return self  # it is immutable, and a copy of its tape would not be differentiated
 
     def __array__(self, dtype=None, copy=None):  # also what np.exp(x) and other ufuncs call
         raise TypeError(_NOT_FOR_NUMPY)
@@ -106,11 +106,11 @@ class Var:
         return bool(self.value)
 
     def __float__(self):
-        raise TypeError("float(x) would cut x off from its gradient: use minigrad.stop_gradient(x) if that is meant")
+        raise TypeError("float(x) would lose the gradient of x: use minigrad.stop_gradient(x) if that is intended")
 
 
 def new_node(tape, value):
-    """A node on tape for value, without edges yet: its position."""
+    """Add a node for value to the tape, without edges, and return its position."""
     if tape.closed:
         raise EscapedVarError(_ESCAPED)
     tape.shapes.append(value.shape)
@@ -210,7 +210,7 @@ def _first_order(function, rule):
 
 
 def primitive(rule: Callable, samples: Callable, order: int = 2) -> Callable[[Callable], Callable]:
-    """Decorator: register a NumPy function as a differentiable primitive, in this one place.
+    """Decorator: register a NumPy function as a differentiable primitive.
 
     rule and order: see `traced`; one result. samples: a function of a numpy Generator that returns a list of argument
     tuples in float64; the generated tests run every one of them through value, gradient and second gradient.
@@ -229,7 +229,7 @@ def primitive(rule: Callable, samples: Callable, order: int = 2) -> Callable[[Ca
 
 
 def _fit(cotangent, shape, dtype):
-    """Undo broadcasting (sum over the axes that it added or stretched) and restore the value's precision."""
+    """Undo broadcasting (sum over the axes that it added or stretched) and restore the value's dtype."""
     added = cotangent.ndim - len(shape)
     if added > 0:
         cotangent = cotangent.sum(tuple(range(added)))
@@ -282,9 +282,9 @@ def _add(tape, cotangents, node, contribution):
 
 
 def trace(f: Callable, x: Tree) -> tuple[Array, Any, Callable]:
-    """Run f on x, watched by a new tape. f returns a pair (output, anything else).
+    """Run f on x with a new tape. f returns a pair (output, aux).
 
-    Returns what the world outside sees of the output, that second item, and the pullback: see `vjp`.
+    Returns the output's value for the caller (not on this tape), aux, and the pullback: see `vjp`.
     """
     leaves, rebuild = structure.flatten(x)
     for leaf in leaves:
@@ -314,7 +314,7 @@ def trace(f: Callable, x: Tree) -> tuple[Array, Any, Callable]:
 
 
 def _own(g, x):
-    """The gradient g of the leaf x as an array that shares memory with nothing; rules may pass cotangents on as is."""
+    """The gradient g of the leaf x as an array of its own, because rules may pass cotangents on without a copy."""
     if g is None:  # the output does not depend on x
         return np.zeros(x.shape, x.dtype)
     return g.copy() if type(g) is np.ndarray else g
@@ -326,15 +326,15 @@ def vjp(f: Callable[[Tree], Array], x: Tree) -> tuple[Array, Callable[[Array], T
     x: a float array or a tree (dict, list, tuple) of them; f returns one array. Returns (y, pullback), where
     pullback(v), any number of times, has the structure of x. Raises TypeError where x or y holds anything but floats.
 
-    Rules keep the arrays that they need, not copies: one that f has used must not be changed, by f or by anybody, until
-    the last pullback. The gradient would be that of neither its old nor its new values.
+    Rules keep the arrays that they need, not copies: do not change an array that f has used before the last pullback,
+    or the gradient will be wrong.
     """
     value, _, pullback = trace(lambda inputs: (f(inputs), None), x)
     return value, pullback
 
 
 def stop_gradient(x: Tree) -> Tree:
-    """x as a constant: every Var in the tree x is replaced by its plain value, for all tapes at once."""
+    """x as a constant for all tapes: every Var in the tree x is replaced by its plain value."""
     return structure.map(_plain, x) if isinstance(x, (dict, list, tuple)) else _plain(x)
 
 

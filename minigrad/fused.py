@@ -1,6 +1,6 @@
-"""First-order primitives bound to compiled kernels: differentiable once, and as fast as we could make them.
+"""First-order primitives that run compiled kernels: fast, and differentiable once.
 
-`lstm` computes what `layers.lstm` does, which stays the readable reference.
+`lstm` computes the same as `layers.lstm`, which is the readable reference.
 """
 
 import numpy as np

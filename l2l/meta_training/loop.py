@@ -18,7 +18,7 @@ from l2l.problems import Problem, Task, draw_task
 from l2l.unrolling import unroll
 from minigrad import threads
 
-MOST_SKIPPED = 10  # in a row: one bad episode is bad luck, ten of them are a φ that no longer works anywhere
+MOST_SKIPPED = 10  # in a row: one skipped episode can happen, ten of them mean that φ no longer works on any task
 
 
 @threads.for_kernels()
@@ -84,12 +84,12 @@ def _check_not_lost(training):
         raise DivergenceError(
             f"the meta-loss or its gradient was not finite in {skipped} episodes in a row, the last being episode "
             f"{len(training.history)}: lower the meta learning rate ({training.settings.meta_learning_rate:g}) or the "
-            "optimizer's output scale; `python -m l2l doctor DIR` tells more about a run with a log"
+            "optimizer's output scale; for a run with a log, `python -m l2l doctor DIR` says more"
         )
 
 
 def _after_episode(problem, optimizer, training):
-    """The training one episode later. The one given stays as it is: whoever holds it holds a whole state."""
+    """The training after one more episode. The given one is not changed, so that a caller may keep it."""
     begin, settings, episode = time.perf_counter(), training.settings, len(training.history) + 1
     task = draw_task(problem, "train", settings.seed, episode)
     phi, meta_state, norms, numbers = run_episode(optimizer, task, training, settings.rate(episode))
@@ -107,7 +107,8 @@ def _after_episode(problem, optimizer, training):
 
 
 def run_episode(optimizer: Optimizer, task: Task, training: Training, rate: float):
-    """An episode on task: φ and the meta-optimizer's state after it, its meta-gradients' norms, and its numbers."""
+    """Run one episode on task. Returns φ and the meta-optimizer's state after it, the meta-gradients' norms, and the
+    numbers of the episode's record."""
     settings, phi, meta_state = training.settings, training.latest, training.meta_state
     meta_optimizer, meta_phi = Adam(), Adam(rate).init()
     optimizer = fitted(optimizer, task)
@@ -119,14 +120,14 @@ def run_episode(optimizer: Optimizer, task: Task, training: Training, rate: floa
             total, gradient, theta, state, part = meta_gradient(
                 optimizer, phi, task, theta, state, weights, settings.second_derivatives
             )
-            norm = np.linalg.norm(gradient)  # overflows where Adam's squares would, and spoil its state
+            norm = np.linalg.norm(gradient)  # infinite where Adam's squares would overflow and break its state
         if not (np.isfinite(total) and np.isfinite(norm)):
             skipped = 1
-            break  # θ is spoilt
+            break  # θ is not finite any more
         norms.append(float(norm))
         if settings.clip is not None and norm > settings.clip:
             gradient, clipped = gradient * (settings.clip / norm), clipped + 1
-        with np.errstate(over="ignore", invalid="ignore"):  # a rate beyond float32: the next losses show it
+        with np.errstate(over="ignore", invalid="ignore"):  # if the rate exceeds float32, the next losses show it
             update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
         flat, unravel = mg.tree.ravel(phi)
         phi = _with_dtypes_of(phi, unravel(flat + update))
@@ -142,13 +143,13 @@ def run_episode(optimizer: Optimizer, task: Task, training: Training, rate: floa
 
 
 def _with_dtypes_of(old, phi):
-    """φ with every leaf in the precision that it had: `ravel` gives all of them one, and a mixture of rules has two."""
+    """φ with the dtypes of the old one. `ravel` gives all leaves one dtype, but a mixture of rules can have two."""
     leaves, rebuild = mg.tree.flatten(phi)
     return rebuild([leaf.astype(was.dtype) for leaf, was in zip(leaves, mg.tree.flatten(old)[0], strict=True)])
 
 
 def _validated(problem, optimizer, training):
-    """The training with its latest φ judged, and kept where it is the best."""
+    """The training after its latest φ was evaluated on validation tasks, and kept if it is the best."""
     settings, phi, history = training.settings, training.latest, training.history
     curves = run(optimizer, phi, problem, "validation", settings.seed, settings.validation_tasks, settings.steps)
     loss = float(curves.sum(axis=1).mean())
@@ -170,8 +171,8 @@ def meta_gradient(
     weights: list[float],
     second_derivatives: bool,
 ):
-    """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, (theta, state) at the
-    end, which are constants to the unroll after it, and the losses on the way."""
+    """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, theta and state at the
+    end, and the losses. Theta and state are constants for the next unroll: `stop_gradient` cuts the graph here."""
 
     def meta_loss(phi):
         total, *reached = unroll(optimizer, phi, task, theta, state, weights, second_derivatives)

@@ -1,4 +1,4 @@
-"""What is measured during a meta-training, at each validation, for `doctor` to judge: cheap, and plain numbers."""
+"""The diagnostics that a meta-training measures at each validation, for the doctor: cheap to compute, plain numbers."""
 
 import math
 
@@ -11,22 +11,22 @@ from l2l.problems import draw_task
 from l2l.unrolling import unroll
 from minigrad.layers import lstm_cell
 
-MEASURED_STEPS = 20  # of one validation task: an unroll of the paper, and little beside the validation itself
+MEASURED_STEPS = 20  # of one validation task: the paper's unroll length, and short compared with the validation
 
 
 def measure(optimizer, phi, untrained, problem, seed, curves):
-    """Numbers that tell a working φ from a broken one, a dict. untrained: the φ that training began from.
+    """A dict of numbers that distinguish a working φ from a broken one. untrained: the initial φ.
     curves: the validation losses of φ, (tasks, steps).
 
-        first, last         the losses f(θ_0), and f's mean over the last tenth of the steps
-        chance              the loss of a guess, where the problem has one
+        first, last         the mean of f(θ_0), and the mean of f over the last tenth of the steps
+        chance              the loss of a random guess, if the problem defines one
         moved               ‖φ − untrained‖ / ‖untrained‖, or √mean φ² where untrained is 0
-        reach               steps · mean_t ‖g_t‖ ‖∇_t‖ / f(θ_t): the length of the path of all updates, in units of the
-                            way to f = 0 along a straight line (Polyak's step, (f/‖∇‖²) ∇, for a smallest loss of 0)
-        saturated           of an LSTM: the share of gates on a flat part of their curve
-        state_change        of an LSTM: √mean (h_{t+1} − h_t)² over units, coordinates and steps, for h and c
+        reach               steps · mean_t ‖g_t‖ ‖∇_t‖ / f(θ_t): the length of all updates over the distance to f = 0
+                            in a linear model (Polyak's step, (f/‖∇‖²) ∇, for a minimum of 0)
+        saturated           for an LSTM: the share of gates on the flat part of their curve
+        state_change        for an LSTM: √mean (h_{t+1} − h_t)² over units, coordinates and steps, for h and c
 
-    The last three come from MEASURED_STEPS steps on a validation task. A number that is not finite is None.
+    The last three are measured over MEASURED_STEPS steps on a validation task. A number that is not finite is None.
     """
     steps = curves.shape[1]
     with np.errstate(all="ignore"):
@@ -46,7 +46,7 @@ def finite(number):
 
 
 class _Watched:
-    """An optimizer that notes what goes through it, for `unroll` to run in its place."""
+    """A wrapper that `unroll` runs in place of the optimizer, and that records its updates and states."""
 
     def __init__(self, optimizer):
         self.optimizer, self.uses_curvature = optimizer, getattr(optimizer, "uses_curvature", False)
@@ -68,13 +68,13 @@ def _walk(optimizer, phi, task, steps):
     *_, losses = unroll(watched, phi, task, task.theta, optimizer.init_state(task.theta), weights)
     numbers = {"reach": steps * np.mean(np.divide(watched.products, losses))}
     if type(optimizer) is LSTM:
-        numbers["state_change"] = np.mean(watched.changes[1:] or watched.changes)  # the first, from 0, says little
+        numbers["state_change"] = np.mean(watched.changes[1:] or watched.changes)  # but the first, from h = 0
         numbers["saturated"] = _saturated(optimizer, phi, watched.grad, watched.state)
     return numbers
 
 
 def _saturated(optimizer, phi, grad, state):
-    """The share of an LSTM's gates whose slope is below a tenth of its largest: σ'(z) < 0.025, or tanh'(z) < 0.1."""
+    """The share of an LSTM's gates whose slope is below a tenth of the largest: σ'(z) < 0.025, or tanh'(z) < 0.1."""
     grad = grad.reshape(-1).astype(optimizer.dtype)
     x = log_sign(grad, optimizer.p) if optimizer.preprocess == "log-sign" else grad[None]
     flat = []

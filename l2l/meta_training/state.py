@@ -1,4 +1,4 @@
-"""What a meta-training is at the end of an episode: all that it needs to go on, and all that there is to tell of it."""
+"""The settings of a meta-training, and its state after an episode: all that resuming and reporting need."""
 
 import math
 from dataclasses import dataclass, field
@@ -32,29 +32,28 @@ class Settings(Checked):
     )
 
     def rate(self, episode):
-        """The rate of the meta-steps in an episode, counted from 1."""
+        """The rate of the meta-steps in an episode, counted from 1: linear warm-up times geometric decay."""
         share = (episode - 1) / max(self.episodes - 1, 1)
         return self.meta_learning_rate * self.decay**share * min(1.0, episode / (self.warmup + 1))
 
 
 @dataclass(frozen=True)
 class Training:
-    """The state of a meta-training at the end of an episode, all of it plain numbers but for the trees φ.
+    """The state of a meta-training after an episode: plain numbers, and trees for φ.
 
-    phi: the φ with the lowest validation loss so far, found after `best_episode`; `latest` is the current one, after
-    `meta_steps` steps, and `initial` the first. meta_state: the moments of the Adam that takes these steps. history:
-    one record an episode, with
+    phi: the φ with the lowest validation loss so far, from episode `best_episode`; `latest` is the current φ, after
+    `meta_steps` steps, and `initial` the first. meta_state: the moments of Adam. history: one record per episode, with
 
         episode               its number, from 1
         train                 the summed loss of the episode's own task
         meta_learning_rate    the rate of its meta-steps
-        meta_gradient_norm    the mean over them, before clipping
-        clipped, skipped      how many of them had their gradient clipped, or were not taken for not being finite
-        seconds               how long it took, without validation
+        meta_gradient_norm    the mean norm of its meta-gradients, before clipping
+        clipped, skipped      how many meta-gradients were clipped; how many meta-steps were skipped as not finite
+        seconds               its duration, without validation
 
-    and, where there was a validation, "validation", the summed loss's mean over validation tasks, and "diagnostics",
-    the numbers of `diagnostics.measure`. `untrained` holds these two for the first φ. Losses are per function; a number
-    that is not finite is None.
+    and, after a validation, "validation", the summed loss, as the mean over validation tasks, and "diagnostics", the
+    numbers of `measurements.measure`. `untrained` holds these two for the initial φ. Losses are divided by the task's
+    number of functions; a number that is not finite is None.
     """
 
     phi: Any
@@ -70,7 +69,7 @@ class Training:
 
     @property
     def finished(self):
-        """Whether all episodes are done, or patience has run out."""
+        """Whether all episodes are done, or `patience` validations in a row brought no new best."""
         fruitless = sum("validation" in record for record in self.history[self.best_episode :])
         return len(self.history) >= self.settings.episodes or fruitless >= (self.settings.patience or math.inf)
 
@@ -79,7 +78,7 @@ class Training:
         return next((i for i, record in enumerate(reversed(self.history)) if not record["skipped"]), len(self.history))
 
     def curve(self):
-        """The losses by episode, rounded, so that a file with thousands of them stays small."""
+        """The losses by episode, rounded to keep files with thousands of them small."""
 
         def rounded(loss):
             return None if loss is None else float(f"{loss:.4g}")

@@ -66,7 +66,7 @@ __all__ = [
 
 
 def make_optimizer(name, **settings):
-    """The optimizer called `name` with these settings; preset, where the rule has some, fills in the others.
+    """The optimizer called `name` with these settings. The setting "preset" sets those that are not given.
 
     Raises L2LError, naming what there is, for an unknown name, preset or setting, or a value of the wrong kind.
     """
@@ -74,7 +74,7 @@ def make_optimizer(name, **settings):
 
 
 def check_optimizer(optimizer, phi=None):
-    """Raises L2LError where optimizer is no update rule, or phi, unless None, has not the shapes of its φ."""
+    """Raises L2LError where optimizer is not an update rule, or where phi is given and does not have its φ's shapes."""
     protocol = callable(optimizer) and hasattr(optimizer, "init") and hasattr(optimizer, "init_state")
     if isinstance(optimizer, type) or not protocol:
         raise L2LError(f"an optimizer is what l2l.make_optimizer or l2l.load returns, not {optimizer!r}")

@@ -1,6 +1,6 @@
-"""How a rule's constants live in φ: as unconstrained float64 numbers, so that meta-training can move them freely.
+"""How φ stores a rule's constants: as unconstrained float64 numbers, valid after any step of meta-training.
 
-A positive constant is kept as its logarithm, one in (0, 1) as its logit.
+A positive constant is stored as its logarithm, one in (0, 1) as its logit.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ def logit(x):
 
 
 def positive(log_x, like):
-    """exp(log_x), in the precision of `like`: φ is float64, θ need not be."""
+    """exp(log_x) in the dtype of `like`: φ is float64, but θ may not be."""
     return mg.astype(mg.exp(log_x), like.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Update rules designed by hand that use curvature: they solve (C + λI) d = ∇ for the step, by products C v alone."""
+"""Hand-designed update rules that use curvature: they solve (C + λI) d = ∇ for the step d, with products C v only."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from l2l.registry import Checked, setting
 
 
 def conjugate_gradients(product, b, iterations):
-    """The x with A x = b, A symmetric and given as v ↦ A v: `iterations` steps from x = 0 (Hestenes & Stiefel 1952,
-    section 3), of which n suffice for n unknowns but for rounding.
+    """The solution x of A x = b by `iterations` steps of conjugate gradients from x = 0 (Hestenes & Stiefel 1952,
+    section 3). A is symmetric and given as v ↦ A v. Without rounding, n steps solve n equations.
 
-    Stops early where the residual is down to rounding, and before a direction d with dᵀAd ≤ 0: it keeps the x reached
-    so far, or b itself where that is the first direction (Dembo & Steihaug 1983; Nocedal & Wright 2006, Algorithm 7.1).
-    So bᵀx > 0 for b ≠ 0, whatever A is, and b = 0 gives 0. A, b and x have any one shape. Differentiable.
+    Stops when the residual is as small as rounding, and before a direction d with dᵀAd ≤ 0. In that case it returns the
+    current x, or b if d is the first direction (Dembo & Steihaug 1983; Nocedal & Wright 2006, Algorithm 7.1). So
+    bᵀx > 0 for b ≠ 0 and any A, and b = 0 gives 0. b and x have the same shape, any. Differentiable.
     """
     x, residual, direction = np.zeros_like(mg.stop_gradient(b)), b, b
     squared = mg.sum(b * b)
@@ -41,9 +41,9 @@ class Newton(Checked):
 
         g_t = −α (H_t + λI)⁻¹ ∇_t        H_t = ∂²f/∂θ² at θ_t, on the batch of ∇_t
 
-    by `iterations` steps of `conjugate_gradients`, which stop at the first direction of negative curvature that they
-    meet: the update is a descent direction even where H_t + λI has negative eigenvalues. There is neither a line search
-    nor a trust region, so a step is long where an eigenvalue of H_t is close to −λ: raise λ, or lower α.
+    by `iterations` steps of `conjugate_gradients`, which stop at the first direction of negative curvature: the update
+    is a descent direction even where H_t + λI has negative eigenvalues. There is no line search and no trust region, so
+    a step can be very long where an eigenvalue of H_t is close to −λ; then raise λ or lower α.
     """
 
     learning_rate: float = setting(1.0, "learning rate α", above=0)
@@ -73,7 +73,8 @@ class GaussNewton(Newton):
 
         g_t = −α (JᵀH_L J + λI)⁻¹ ∇_t        J = ∂z/∂θ, H_L = ∂²L/∂z², for f = L(z(θ))
 
-    No curvature is negative where L is convex, so less damping is enough. For least squares H_L is a multiple of I.
+    The matrix is positive semi-definite if L is convex, so less damping is enough. For least squares H_L is a multiple
+    of I.
     """
 
     damping: float = setting(0.1, "damping λ", above=0)
@@ -88,7 +89,7 @@ class NaturalGradient(Newton):
 
         g_t = −α (F + λI)⁻¹ ∇_t        F = E[∇log p(y|x) ∇log p(y|x)ᵀ], y drawn from the model's own p
 
-    For softmax and cross-entropy F is the Gauss–Newton matrix (Martens 2020), computed in another way.
+    For softmax with cross-entropy F equals the Gauss–Newton matrix (Martens 2020), but is computed in another way.
     """
 
     damping: float = setting(0.1, "damping λ", above=0)

@@ -1,4 +1,4 @@
-"""Several optimizers in one model, each for a part of θ."""
+"""Several optimizers in one model, one for each part of θ."""
 
 from dataclasses import dataclass, field
 
@@ -11,17 +11,16 @@ from l2l.registry import setting
 
 @dataclass(frozen=True)
 class Groups:
-    """A rule for each named part of θ, with a φ and a state of its own:
+    """A rule for each named part of θ, each with its own φ and state:
 
         g_t = [m_a(∇_a, h_a; φ_a); m_b(∇_b, h_b; φ_b)]
 
-    where ∇_a and ∇_b are the gradients of two parts. The paper takes one LSTM for convolutions and another for the rest
+    where ∇_a and ∇_b are the gradients of two parts. The paper uses one LSTM for convolutions and another for the rest
     (Andrychowicz et al. 2016, section 3.3).
 
-    groups: {part: rule}, any mixture of learned and hand-designed; φ is {part: its rule's φ}, and all of it is
-    meta-trained. Which coordinates a part has is the task's to say: `fitted` makes of these groups the rule that acts
-    on a task, which `train`, `compare` and `minimize` do by themselves. Raises L2LError for a rule that uses curvature,
-    which sees all of θ.
+    groups: {part: rule}, learned or hand-designed in any mixture. φ is {part: its rule's φ}, and all of it is
+    meta-trained. The task defines which coordinates belong to a part: `fitted(groups, task)` is the rule for that task;
+    `train`, `compare` and `minimize` call it. Raises L2LError for a rule that uses curvature, which needs all of θ.
     """
 
     groups: dict = setting(dict, "PART=RULE,PART=RULE")
@@ -29,13 +28,13 @@ class Groups:
     def __post_init__(self):
         for part, rule in self.groups.items():
             if isinstance(rule, Groups) or getattr(rule, "uses_curvature", False):
-                raise L2LError(f"group {part!r} is one part of θ: {type(rule).__name__} cannot act on that alone")
+                raise L2LError(f"group {part!r} is one part of θ: {type(rule).__name__} needs all of θ")
 
     def init(self, rng=None):
         return {part: rule.init(rng) for part, rule in self.groups.items()}
 
     def init_state(self, theta):
-        raise L2LError("groups do not know which coordinates they are: take l2l.optimizers.fitted(groups, task)")
+        raise L2LError("groups do not know the coordinates of their parts: take l2l.optimizers.fitted(groups, task)")
 
     def __call__(self, phi, grad, state):
         return self.init_state(grad)
@@ -43,7 +42,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class _Fitted(Groups):
-    """Groups that know the sizes of their parts, {part: coordinates}, in the order in which they lie in θ."""
+    """Groups with the sizes of their parts, {part: number of coordinates}, in their order in θ."""
 
     sizes: dict = field(default_factory=dict)
 
@@ -64,22 +63,20 @@ class _Fitted(Groups):
 
 
 def fitted(optimizer, task):
-    """The optimizer as it acts on this task: itself, unless it is made of groups, which then know where they are.
+    """The optimizer for this task: itself, or for `Groups` the same rules with the sizes of the task's parts.
 
-    Raises L2LError where its groups are not the parts of the task's θ, all of them.
+    Raises L2LError where the groups are not exactly the parts of the task's θ.
     """
     if not isinstance(optimizer, Groups):
         return optimizer
     if not task.parts:
-        raise L2LError("the parts of this θ are: none; take one rule for all of it, not groups")
+        raise L2LError("this θ has no parts: use one rule for all of it, not groups")
     if set(optimizer.groups) != set(task.parts):
         found, there = ", ".join(optimizer.groups) or "none", ", ".join(task.parts)
-        raise L2LError(
-            f"the parts of this θ are: {there}; give each of them a rule, and nothing else one, not: {found}"
-        )
+        raise L2LError(f"the parts of this θ are: {there}; give exactly these a rule, not: {found}")
     return _Fitted(optimizer.groups, task.parts)
 
 
 def rules(optimizer):
-    """The rules that an optimizer is made of: itself, or those of its groups."""
+    """The rules in an optimizer: the rules of its groups, or itself."""
     return list(optimizer.groups.values()) if isinstance(optimizer, Groups) else [optimizer]

@@ -1,4 +1,4 @@
-"""Update rules designed by hand that see gradients alone. Their constants are kept in φ (`constants` says how), so each
+"""Hand-designed update rules that use gradients only. Their constants are stored in φ (see `constants`), so that each
 of them can be meta-trained as well."""
 
 from dataclasses import dataclass
@@ -63,13 +63,14 @@ class NAG(Momentum):
 
 @dataclass(frozen=True)
 class Rprop(Checked):
-    """Resilient backpropagation (Riedmiller & Braun 1993): a step for every coordinate, and only the sign of ∇:
+    """Resilient backpropagation (Riedmiller & Braun 1993): a step size for each coordinate, and only the sign of ∇:
 
         Δ_t = clip(Δ_{t−1} · (η⁺ where ∇_{t−1} ∇_t > 0, η⁻ where < 0, else 1), Δ_min, Δ_max)        g_t = −Δ_t sign ∇_t
 
-    Where the sign has changed, ∇_t counts as 0, here and in the next product: the coordinate rests, then goes on with
-    the smaller step. This is the variant iRprop− (Igel & Hüsken 2000) and PyTorch's; the original takes its last update
-    back instead. Δ_0 is the learning rate. Made for full batches: the noise of small ones turns signs, so steps shrink.
+    Where the sign has changed, ∇_t counts as 0, here and in the next product: the coordinate does not move, and then
+    continues with the smaller step. This is the variant iRprop− (Igel & Hüsken 2000), as in PyTorch; the original
+    reverts its last update instead. Δ_0 is the learning rate. Rprop is meant for full batches: the noise of minibatches
+    changes signs, and so steps shrink.
     """
 
     learning_rate: float = setting(0.01, "first step Δ_0", above=0)
@@ -91,7 +92,7 @@ class Rprop(Checked):
         return {"relative_step": np.ones_like(theta), "sign": np.zeros_like(theta)}
 
     def __call__(self, phi, grad, state):
-        # The state holds Δ/α, so that α = Δ_0 scales, and is learned from, every step and not the first one alone.
+        # The state holds Δ/α, so that α = Δ_0 scales every step, and its gradient comes from every step.
         alpha = positive(phi["log_learning_rate"], grad)
         sign = mg.sign(grad)
         agreement = sign * state["sign"]
@@ -104,13 +105,13 @@ class Rprop(Checked):
 
 
 def _root(x):
-    """√x, whose derivative at 0 counts as 0: a coordinate that never had a gradient must not make φ's infinite."""
+    """√x with the derivative 0 at 0: a coordinate whose gradient was always 0 must not make φ's gradient infinite."""
     return mg.sqrt(mg.maximum(x, float(np.finfo(x.dtype).tiny)))
 
 
 @dataclass(frozen=True)
 class Adagrad(Checked):
-    """AdaGrad with a diagonal matrix (Duchi, Hazan & Singer 2011, Figure 1), which never forgets a gradient:
+    """AdaGrad with a diagonal matrix (Duchi, Hazan & Singer 2011, Figure 1), which sums all squared gradients:
 
     s_{t+1} = s_t + ∇_t²        g_t = −α ∇_t / (√s_{t+1} + ε)
     """

@@ -28,7 +28,7 @@ class Linear(Checked):
 
 
 def log_sign(grad, p):
-    """The gradient as two numbers of moderate size (Andrychowicz et al. 2016, Appendix A):
+    """The gradient as two inputs of moderate size (Andrychowicz et al. 2016, Appendix A):
 
         (log|∇|/p, sign ∇) where |∇| ≥ e⁻ᵖ, else (−1, eᵖ·∇)
 
@@ -40,15 +40,14 @@ def log_sign(grad, p):
 
 @dataclass(frozen=True)
 class LSTM(Checked):
-    """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): one small network, the same for every
-    coordinate of θ, with a state of its own for each.
+    """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): all coordinates of θ share the weights
+    of one small network, and each has its own state.
 
         x = log_sign(∇_t, p), or ∇_t itself      y, (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)      g_t = scale · y
 
-    hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state are float32 unless dtype says
-    otherwise; an update has the precision of its gradient. State arrays are (hidden, coordinates). fused=False takes
-    the readable `minigrad.layers.lstm_cell` in place of the compiled kernels: several times slower, and differentiable
-    to any order.
+    hidden: units of each layer. preprocess: "log-sign" or "none". φ and the state have this dtype; an update has the
+    dtype of its gradient. State arrays are (hidden, coordinates). fused=False uses the readable
+    `minigrad.layers.lstm_cell` instead of the compiled kernels: several times slower, and differentiable to any order.
     """
 
     hidden: tuple[int, ...] = setting((20, 20), "units of each layer, 1 to 8 layers", least=1, most=512)
@@ -68,14 +67,14 @@ class LSTM(Checked):
 
     @property
     def _outputs(self):
-        """How many coordinates one sequence of the network stands for."""
+        """The number of coordinates that share one state."""
         return 1
 
     def init(self, rng):
-        """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, which then begin by remembering.
+        """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, so that the state is kept at first.
 
-        The read-out starts at 0, so that the first updates are. A random one pushes all coordinates the same way at
-        first; where that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
+        The read-out is 0 at first, and so are the first updates. A random read-out moves all coordinates in the same
+        direction; if that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
         """
         layers, inputs = [], (2 if self.preprocess == "log-sign" else 1) * self._outputs
         for hidden in self.hidden:
@@ -103,13 +102,13 @@ class LSTM(Checked):
 
 @dataclass(frozen=True)
 class KernelLSTM(LSTM):
-    """An LSTM optimizer that sees a whole convolution kernel at once instead of single coordinates, as in the released
-    code (`KernelDeepLSTM`): its input is the vector of the kernel's gradients, each preprocessed as in `LSTM`, and its
-    output the vector of their updates.
+    """An LSTM optimizer with one state per convolution kernel instead of one per coordinate, as in the released code
+    (`KernelDeepLSTM`): its input is the vector of the kernel's gradients, each preprocessed as in `LSTM`, and its
+    output is the vector of their updates.
 
-    kernel: rows and columns. θ, or the part of it that this optimizer has, is a row of kernels, as
-    (filters, channels, rows, columns) makes it; a state array is (hidden, kernels). These are few, so that the readable
-    cells are fast enough: there is no fused form.
+    kernel: rows and columns. θ, or the part of θ that this optimizer has, must be an array (filters, channels, rows,
+    columns), flattened. A state array is (hidden, kernels). There are few kernels, so that the readable cells are fast
+    enough, and there is no fused form.
     """
 
     fused: bool = setting(False, "must stay false")
@@ -118,7 +117,7 @@ class KernelLSTM(LSTM):
     def __post_init__(self):
         super().__post_init__()
         if self.fused:
-            raise L2LError("kernel-lstm has no fused form: leave fused away")
+            raise L2LError("kernel-lstm has no fused form: omit fused")
         if len(self.kernel) != 2 or self._outputs > 10_000:
             raise L2LError(f"kernel is rows and columns, of 1 to 10,000 numbers together, not {repr(self.kernel)}")
 
@@ -129,7 +128,9 @@ class KernelLSTM(LSTM):
     def init_state(self, theta):
         if theta.size % self._outputs:
             rows, columns = self.kernel
-            raise L2LError(f"{theta.size:,} coordinates are no kernels of {rows}×{columns}: set kernel, or see Groups")
+            raise L2LError(
+                f"{theta.size:,} coordinates cannot be kernels of {rows}×{columns}: set kernel, or see Groups"
+            )
         return super().init_state(theta[:: self._outputs])
 
     def __call__(self, phi, grad, state):
@@ -145,6 +146,6 @@ class KernelLSTM(LSTM):
 
 
 def _shaped(x, shape, dtype):
-    """x in another shape and precision; where both are what they are, nothing is recorded."""
+    """x with this shape and dtype; nothing is recorded where it has them already."""
     x = x if x.dtype == dtype else mg.astype(x, dtype)
     return x if x.shape == shape else mg.reshape(x, shape)

@@ -18,14 +18,14 @@ ALL = tuple(range(10))
 
 @dataclass(frozen=True)
 class _Convnet(Checked):
-    """For each of `channels` a 5×5 convolution that keeps the size, batch norm, ReLU and 2×2 max-pooling; then a fully
-    connected layer of `hidden` units with batch norm and ReLU; then a logit for each label.
+    """For each of `channels`, a 5×5 convolution that keeps the size, batch norm, ReLU and 2×2 max-pooling; then a fully
+    connected layer of `hidden` units with batch norm and ReLU; then one logit per label.
 
-    θ_0 ~ N(0, 0.01²), as in the released code, and like there batch norm has an offset β but no scale γ: what follows
-    it can scale as well. Nor has what precedes it a bias, whose gradient would be 0. θ has two parts: "conv", the
-    convolutions' kernels, and "rest". `batch` images a step, drawn with replacement from those with one of `labels`;
-    each split draws from images of its own. Where `examples` is not 0, a task has only that many of them, chosen at
-    random, and a network soon knows them by heart.
+    θ_0 ~ N(0, 0.01²), as in the released code. As there, batch norm has an offset β but no scale γ, because the next
+    layer can scale. Layers before a batch norm have no bias, because its gradient would be 0. θ has two parts: "conv",
+    the convolutions' kernels, and "rest". `batch` images per step are drawn with replacement from those with one of
+    `labels`; the splits have different images. If `examples` is not 0, a task uses only that many images, chosen at
+    random, and a network soon memorizes them.
     """
 
     channels: tuple[int, ...] = setting((16, 16, 16), "channels of each convolution", least=1, most=10_000)
@@ -114,7 +114,7 @@ class _Convnet(Checked):
 
 
 def _normalized(x, beta):
-    """Batch norm with an offset alone."""
+    """Batch norm with an offset and without a scale."""
     return mg.batch_norm(x, np.ones(beta.shape, np.float32), beta)
 
 

@@ -40,20 +40,20 @@ RECORD = 1 + 3 * 32 * 32  # bytes of one image: its label, then red, green and b
 MOST_IDX = 16 + 60_000 * 28 * 28  # bytes of MNIST's largest file, unpacked
 MOST_CIFAR = 10_000 * RECORD  # of a file of CIFAR-10
 MOST_DOWNLOAD = 200_000_000  # bytes; the largest, CIFAR-10's archive, has 170 million
-PATIENCE = 10  # seconds that a download may keep silent before it is given up
+PATIENCE = 10  # seconds without data after which a download is given up
 
 
 @dataclass(frozen=True)
 class Images:
-    """splits: "train", "validation" and "test", each (images, labels (n,)) in uint8, the images of MNIST (n, 784), of
-    CIFAR-10 (n, 3, 32, 32). source: where from."""
+    """splits: "train", "validation" and "test", each a pair (images, labels (n,)) in uint8. Images are (n, 784) for
+    MNIST and (n, 3, 32, 32) for CIFAR-10. source: where they come from."""
 
     splits: dict
     source: str
 
     @cached_property
     def checksum(self):
-        """SHA-256 over all splits: it tells these images from others that are as many."""
+        """SHA-256 over all splits, which identifies the data."""
         digest = hashlib.sha256()
         for name, arrays in sorted(self.splits.items()):
             for array in arrays:
@@ -91,8 +91,8 @@ def _fetch(name):
 
 
 def _cached(name, folder, mirror, known):
-    """The file in the user's cache, downloaded if it is not there. It gets there whole, or not at all: what arrives is
-    put beside it, compared with its checksum, and then renamed."""
+    """The file in the user's cache, downloaded if it is not there. A download is written to a temporary file, compared
+    with its checksum, and then renamed, so that the cache never has an incomplete file."""
     pooch.get_logger().setLevel("ERROR")
     cache = pooch.create(path=pooch.os_cache("l2l") / folder, base_url=mirror, registry=known, retry_if_failed=1)
     return Path(cache.fetch(name, downloader=_download))  # pyright: ignore[reportArgumentType]
@@ -105,7 +105,7 @@ def _download(*arguments):
 
 
 class _Limit:
-    """A progress bar, to pooch, that ends a download which goes on beyond MOST_DOWNLOAD."""
+    """A progress bar for pooch that aborts a download of more than MOST_DOWNLOAD bytes."""
 
     total = done = 0
 
@@ -196,7 +196,7 @@ def read_idx(path: Path) -> np.ndarray:
 def cifar10():
     """The photographs, read once per process; the last tenth of the training images is for validation.
 
-    Raises DataError where a file is not what it should be, or where there is neither a folder nor a download.
+    Raises DataError where a file is damaged or foreign, or where there is neither a folder nor a download.
     """
     return _cifar10(os.environ.get("L2L_DATA"))
 
@@ -236,7 +236,7 @@ def _cifar_folder(folder):
 
 
 def _cifar_archive(path):
-    """The bytes of CIFAR_FILES in the archive. Nothing in it decides where anything is written: nothing is."""
+    """The bytes of CIFAR_FILES in the archive. Nothing is written to disk."""
     files = {}
     try:
         with tarfile.open(path, "r:gz") as archive:

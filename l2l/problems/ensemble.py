@@ -12,10 +12,10 @@ from l2l.registry import Checked, setting
 
 @dataclass(frozen=True)
 class Ensemble(Checked):
-    """f(θ) = Σ_i w_i f_i(θ_i)/n_i, each θ_i with a problem f_i of its own, which sums n_i functions.
+    """f(θ) = Σ_i w_i f_i(θ_i)/n_i: each problem f_i, a sum of n_i functions, has its own part θ_i of θ.
 
-    problems: {name: problem}. weights: one w for each, in the order of their names, or one for all. The parts of θ are
-    the problems' names, or NAME.PART where a problem has parts itself.
+    problems: {name: problem}. weights: one w per problem, in the order of their names, or one for all. The parts of θ
+    are named NAME, or NAME.PART where a problem has parts itself.
     """
 
     problems: dict = setting(dict, "NAME=PROBLEM,NAME=PROBLEM")
@@ -26,7 +26,9 @@ class Ensemble(Checked):
         if not self.problems:
             raise L2LError("an ensemble has at least one of problems, written as NAME=PROBLEM,NAME=PROBLEM")
         if len(self.weights) not in (1, len(self.problems)):
-            raise L2LError(f"weights are one for all problems or one each, {len(self.problems)}: not {self.weights}")
+            raise L2LError(
+                f"weights are one number, or one for each of the {len(self.problems)} problems, not {self.weights}"
+            )
 
     @property
     def data(self):

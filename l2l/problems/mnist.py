@@ -19,9 +19,9 @@ MOST_WEIGHTS = 10**7
 class MNIST(Checked):
     """Cross-entropy of a multilayer perceptron on minibatches of MNIST (Andrychowicz et al. 2016, section 3.2).
 
-    `layers` fully connected hidden layers of `hidden` units, then 10 logits; `batch` images a step, drawn with
-    replacement. θ_0 ~ N(0, 0.01²), weights and biases, as in the released code. Each split draws from images of its
-    own, so an optimizer is compared on images that its meta-training never saw.
+    `layers` fully connected hidden layers of `hidden` units, then 10 logits; `batch` images per step, drawn with
+    replacement. θ_0 ~ N(0, 0.01²), weights and biases, as in the released code. The splits have different images, so
+    optimizers are compared on images that were not used in meta-training.
     """
 
     hidden: int = setting(20, "units of each hidden layer", least=1, most=10_000)
@@ -30,7 +30,7 @@ class MNIST(Checked):
     batch: int = setting(128, "images of a step", least=1, most=100_000)
 
     chance = math.log(10.0)
-    """The loss of a guess that gives each digit the same probability. Where θ saturates, f stays there."""
+    """The loss of a guess that gives each digit the same probability. A saturated network stays at this loss."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Optimizees that are made of random numbers alone."""
+"""Problems made of random numbers."""
 
 from dataclasses import dataclass
 
@@ -31,8 +31,8 @@ class Simple:
 class Quadratic(Checked):
     """f(θ) = ‖Wθ − y‖², W (dimension × dimension) and y i.i.d. standard normal (Andrychowicz et al. 2016, section 3.1).
 
-    θ_0 ~ N(0, 0.01²), as in the released code; at 0, f is ‖y‖², on average `dimension`. f sums `functions`
-    independent draws, whose coordinates do not meet: one task then trains an optimizer on many functions at once.
+    θ_0 ~ N(0, 0.01²), as in the released code; f(0) = ‖y‖², on average `dimension`. f is the sum of `functions`
+    independent draws with separate coordinates, so that one task trains an optimizer on many functions at once.
     """
 
     dimension: int = setting(10, "variables of each function", least=1, most=10_000)

@@ -1,4 +1,4 @@
-"""How every kernel is compiled: one decorator, its options agreed once.
+"""How every kernel is compiled: one decorator with the same options for all.
 
     error_model   "numpy": x / 0 is inf, as in NumPy. The default's check for zero stops vectorization.
     fastmath      sums may be reordered and a·b + c fused, for vectorization; NaN and infinity keep their meaning.
@@ -47,7 +47,7 @@ _USUAL = {np.dtype(np.float32), np.dtype(np.float64)}  # in this machine's byte 
 
 
 def usual(*arrays):
-    """Whether all arrays hold floats that kernels are compiled for; others are left to the NumPy references."""
+    """Whether kernels are compiled for the dtype of all arrays; for other dtypes the NumPy references run."""
     return all(array.dtype in _USUAL for array in arrays)
 
 
@@ -76,14 +76,14 @@ def _in_child():
 
 
 def _guarded(compiled, function):
-    """The kernel, called by one thread at a time, as not all threading layers can do two, and not in a forked child."""
+    """The kernel with a lock, because not all threading layers allow two callers, and an error in a forked child."""
 
     @functools.wraps(function)
     def kernel(*arguments):
         if _forked:
             raise RuntimeError(
-                "this process was forked from one in which minigrad's kernels had run, and their threads are not in "
-                'it: start processes by multiprocessing.get_context("spawn"), or fork before the first kernel'
+                "this process was forked after minigrad's kernels had run in its parent, and so lacks their threads: "
+                'start processes by multiprocessing.get_context("spawn"), or fork before the first kernel'
             )
         with _turn:
             return compiled(*arguments)
@@ -163,11 +163,11 @@ if internals:
 def jit(function=None, *, parallel=False, inline=False, entry=False):
     """Decorator: compile with the options above, at the first call for each set of argument types.
 
-    parallel=True shares the iterations of `prange` among threads. inline=True puts a helper into its callers whatever
-    its size, without which their loops do not vectorize. The plain function stays available as `.py_func`.
+    parallel=True distributes the iterations of `prange` over threads. inline=True inlines a helper into its callers at
+    any size; otherwise their loops do not vectorize. The Python function is available as `.py_func`.
 
-    The cache notices changes in the function's own file only, so a kernel's helpers belong into the kernel's file; and
-    it tells functions apart by name, not by option, so one function cannot be compiled both with and without parallel.
+    The cache notices changes in the function's own file only, so a kernel's helpers must be in the kernel's file. It
+    identifies functions by name and not by options, so one function cannot be compiled with and without parallel.
     """
     if function is None:
         return lambda function: jit(function, parallel=parallel, inline=inline, entry=entry)
@@ -200,9 +200,9 @@ def by_precision(single, double):
 
 
 def wide_vectors():
-    """Called first thing in a kernel: compile this function, on its own, for the widest vectors there are.
+    """Call this first in a kernel: it compiles the function, not inlined, for the widest vectors of the processor.
 
-    For many processors with AVX-512, LLVM prefers vectors of half the width, to spare the clock of other programs.
+    For many processors with AVX-512, LLVM prefers vectors of half the width, to keep the clock rate high.
     """
 
 
@@ -222,7 +222,7 @@ if enabled:
 
 
 def prefetch(row):
-    """Begin to fetch a contiguous row of an array into the cache, for use some microseconds from now."""
+    """Start to fetch a contiguous row of an array into the cache, for use a few microseconds later."""
 
 
 if enabled:

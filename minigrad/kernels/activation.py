@@ -1,4 +1,4 @@
-"""ReLU and its derivative on large arrays, shared among threads. Small ones are NumPy's."""
+"""ReLU and its derivative: on several threads for large arrays, by NumPy for small ones."""
 
 import numpy as np
 

@@ -21,9 +21,10 @@ CHUNKS = 32  # at most. A chunk of tiles is the unit of parallel work, and has i
 
 
 def _chunk_size(P):
-    """Coordinates per chunk: a function of P alone, and so are the partial sums. More threads change no bit.
+    """Coordinates per chunk. It depends on P only, and so do the partial sums: the number of threads changes no bit.
 
-    Few coordinates make an even number of equal chunks, a tile each at most; many make CHUNKS of several tiles.
+    Few coordinates are divided into an even number of equal chunks of at most a tile, many into CHUNKS of several
+    tiles.
     """
     if P <= compiled.TILE:
         return compiled.TILE

@@ -1,7 +1,7 @@
-"""Max-pooling of images (n, channels, height, width): the winner of every window, and its place in the image.
+"""Max-pooling of images (n, channels, height, width).
 
-window and stride are pairs (vertical, horizontal). A winner is the place in its window, in row-major order; a number
-that is no such place picks nothing. NaN counts as the largest of all numbers.
+window and stride are pairs (vertical, horizontal). The winner of a window is the place of its largest element, counted
+in row-major order; a number outside the window picks nothing. NaN counts as the largest of all numbers.
 """
 
 import numpy as np
@@ -53,7 +53,7 @@ def place(y, winners, shape, window, stride):
 
 @jit
 def _first_nan(window, best, winner):
-    """The first NaN of a window and its place, or the best and the winner that there are. Looked for apart: another
+    """The first NaN of a window and its place, or the given best and winner. This is a separate search, because another
     comparison for each element would double the time of the search for the largest."""
     for k in range(window.shape[0]):
         for m in range(window.shape[1]):

@@ -1,4 +1,4 @@
-"""The primitives by family, and Var's operators and methods, which are those of a NumPy array."""
+"""The primitives by family, and the operators and methods of Var, which follow NumPy's arrays."""
 
 import operator
 

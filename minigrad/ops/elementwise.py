@@ -118,7 +118,7 @@ def square(x, /):
 def sqrt(x, /):
     """y = √x.
 
-    VJP: g/(2y), infinite at 0 as the derivative is; for a length that may be 0 use `norm`.
+    VJP: g/(2y), infinite at 0 like the derivative; for a length that may be 0 use `norm`.
     """
     return np.sqrt(x)
 
@@ -335,8 +335,10 @@ def astype(x, /, dtype):
 
     VJP: g in x's precision.
 
-    Raises TypeError where dtype is no float: no gradient passes through integers, which stop_gradient(x) gives.
+    Raises TypeError where dtype is not a float: integers have no gradient; for integers convert stop_gradient(x).
     """
     if np.dtype(dtype).kind != "f":
-        raise TypeError(f"astype goes only from float to float, not to {np.dtype(dtype)}: see minigrad.stop_gradient")
+        raise TypeError(
+            f"astype converts only from float to float, not to {np.dtype(dtype)}: use minigrad.stop_gradient first"
+        )
     return np.asarray(x).astype(dtype)

@@ -8,9 +8,9 @@ from minigrad.ops.reduce import channel_sums
 
 # ------------------------------------------------------------------------------------------ convolution
 #
-# conv2d is linear in the images and linear in the weights, so with T(x, w, g) = Σ g · conv2d(x, w) all three of
-# conv2d, conv2d_transpose and conv2d_weights are derivatives of T, and so are the derivatives of each of them: the
-# three rules refer to each other and nothing else is needed, at any order.
+# conv2d is linear in the images and linear in the weights. With T(x, w, g) = Σ g · conv2d(x, w), conv2d,
+# conv2d_transpose and conv2d_weights are the three derivatives of T, and the derivatives of each of them are among
+# these three. So the three rules refer to each other, and derivatives of any order exist.
 
 
 def _pair(value, name):
@@ -91,7 +91,7 @@ def conv2d(x, weights, bias=None, /, stride=1, padding=0):
     """
     _agree(x, weights, (1, 1), "conv2d takes x (n, channels, height, width) and weights (filters, channels, kh, kw)")
     if bias is not None and bias.shape != weights.shape[:1]:
-        raise ValueError(f"conv2d takes one bias a filter, got {bias.shape} for weights {weights.shape}")
+        raise ValueError(f"conv2d takes one bias per filter, got {bias.shape} for weights {weights.shape}")
     stride, borders, _ = _geometry(weights.shape[2:], x.shape[2:], stride, padding, (x.shape, weights.shape))
     return convolution.correlate(x, weights, bias, stride, borders)
 
@@ -180,7 +180,7 @@ def _pools(x, window, stride):
 
 
 def _tiles(r):
-    """Samples for pooling, without ties: windows that tile the image, overlap, leave a rest, and no image at all."""
+    """Samples for pooling, without ties: windows that tile the image, overlap or leave a rest, and zero images."""
     x = r.permutation(np.linspace(-3.0, 3.0, 120)).reshape(2, 3, 4, 5)
     return [(x, 2), (x, (2, 3), 1), (x, (1, 2), (3, 2)), (x[:0], 2)]
 
@@ -198,7 +198,7 @@ def max_pool2d(x, window, stride=None):
 
 
 def _winners(r, x, window, stride=None):
-    """Which place wins in each window: any will do."""
+    """Arbitrary winners for the windows of the samples."""
     windows = max_pool2d(x, window, stride).shape
     return r.integers(0, np.prod(window), windows).astype(np.int32)
 
@@ -215,10 +215,10 @@ def _pick2d_rule(y, x, winners, window, stride=None, found=None):
 
 @primitive(samples=_pick2d_samples, rule=_pick2d_rule)
 def pick2d(x, /, winners, window, stride=None, found=None):
-    """The element of every window of x that the constant integers `winners` name: its place in row-major order.
+    """The element of every window of x at the place `winners`, constant integers that count in row-major order.
 
-    winners (n, channels, rows, columns), window and stride are those of max_pool2d, which picks the largest elements
-    and, having seen them, passes them on as `found`.
+    winners is (n, channels, rows, columns); window and stride are as in max_pool2d. max_pool2d passes the elements that
+    it has computed as `found`.
 
     VJP: g, added at the place it was taken from: place2d.
     """
@@ -282,7 +282,7 @@ def avg_pool2d(x, /, window, stride=None):
     rule=lambda x, y, shape, window, stride=None: lambda g: avg_pool2d(g, window, stride),
 )
 def avg_unpool2d(y, /, shape, window, stride=None):
-    """Zeros of `shape` with every y spread evenly over its window: the transpose of avg_pool2d.
+    """Zeros of `shape` with every y distributed evenly over its window: the transpose of avg_pool2d.
 
     VJP: avg_pool2d(g).
     """

@@ -16,7 +16,7 @@ from minigrad.ops.shape import expand_dims, reshape, squeeze, swapaxes, transpos
 
 
 def _matmul_rule(z, x, y):
-    # A vector x acts as a row, whose axis the engine sums away, and y as a column: NumPy drops these axes from z.
+    # A vector x acts as a row (the engine sums over that axis) and y as a column. NumPy removes both axes from z.
     def to_x(g):
         if y.ndim == 1:
             return expand_dims(g, -1) * y

@@ -50,7 +50,7 @@ def log_softmax(x, /, axis=-1):
 
 def _check_classes(labels, classes):
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(f"the labels of {classes} classes are 0 to {classes - 1}, these are not")
+        raise ValueError(f"labels must be from 0 to {classes - 1} for {classes} classes")
 
 
 def _cross_entropy_rule(y, logits, labels):
@@ -70,8 +70,8 @@ def cross_entropy(logits, labels, /):
 
     VJP: g·(softmax(logits) − one_hot(labels))/n; not differentiated.
 
-    Raises ValueError where the shapes do not fit or a label is no class, TypeError where logits are no numbers or
-    labels no integers.
+    Raises ValueError where the shapes do not fit or a label is not a class, TypeError where logits are not numbers or
+    labels are not integers.
     """
     logits = structure.numbers(logits, "logits of cross_entropy")
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":

@@ -55,13 +55,13 @@ def sum(x, /, axis=None, keepdims=False):
 
     VJP: g, repeated over axis.
     """
-    return np.add.reduce(x, axis, keepdims=keepdims)  # np.sum, without its way through several Python functions
+    return np.add.reduce(x, axis, keepdims=keepdims)  # the same as np.sum, without the overhead of its Python functions
 
 
 def channel_sums(x):
     """Σ x over all axes but the second: one number for each channel of x (n, channels, …).
 
-    Rows are summed as a product with ones, which BLAS does in a third of the time of `sum`.
+    Rows are summed by a product with ones, because BLAS takes a third of the time of `sum` for it.
     """
     n, channels = x.shape[:2]
     rows = reshape(x, (n * channels, math.prod(x.shape[2:])))

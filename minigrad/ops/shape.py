@@ -58,7 +58,7 @@ def _broadcast_rule(y, x, shape):
     rule=_broadcast_rule,
 )
 def broadcast_to(x, /, shape):
-    """x repeated along new axes and axes of length 1; an array of its own, not NumPy's read-only view.
+    """x repeated along new axes and axes of length 1; a new array, not NumPy's read-only view.
 
     VJP: g, summed over the repetitions.
     """
@@ -140,7 +140,7 @@ def _join_rule(y, *arrays, axis=0):
     rule=_join_rule,
 )
 def join(*arrays, axis=0):
-    """`concatenate` with the arrays as separate arguments, which is how the engine sees them.
+    """`concatenate` with the arrays as separate arguments, as a primitive needs them.
 
     VJP: the slice of g where each array lies.
     """

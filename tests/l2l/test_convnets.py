@@ -162,7 +162,7 @@ def test_ensemble_says_what_all_its_problems_are_made_of():
     ("settings", "message"),
     [
         ({}, "at least one of problems"),
-        ({"problems": "a=simple,b=simple", "weights": "1,2,3"}, "one for all problems or one each, 2"),
+        ({"problems": "a=simple,b=simple", "weights": "1,2,3"}, "one for each of the 2 problems"),
         ({"problems": "a=simple", "weights": "0"}, "weights is a positive number, not 0.0"),
         ({"problems": "a=adam"}, "no problem 'adam'"),
     ],

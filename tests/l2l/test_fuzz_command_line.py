@@ -197,7 +197,7 @@ def test_a_name_that_is_not_text_is_printed_all_the_same(tmp_path):
         ("sgd:name=adam", "optimizer 'sgd' has no option 'name'"),
         ("a=sgd:learning_rate=1:learning_rate=2", "has an option twice"),
         ("a=sgd,a=adam", "a name twice"),
-        ("a=sgd,b=adam", "the parts of this θ are: none"),
+        ("a=sgd,b=adam", "this θ has no parts: use one rule"),
     ],
 )
 def test_option_or_part_of_an_optimizer_that_cannot_be_is_refused(optimizer, message):

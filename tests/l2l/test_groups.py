@@ -108,12 +108,12 @@ def test_groups_with_an_lstm_have_to_be_trained_first():
         (
             {"a": Adam()},
             SHAPES,
-            "the parts of this θ are: a, b; give each of them a rule, and nothing else one, not: a",
+            "the parts of this θ are: a, b; give exactly these a rule, not: a",
         ),
         ({"a": Adam(), "b": Adam(), "c": Adam()}, SHAPES, "not: a, b, c"),
-        ({"a": Adam()}, Quadratic(), "the parts of this θ are: none"),
+        ({"a": Adam()}, Quadratic(), "this θ has no parts: use one rule"),
         ({}, SHAPES, "not: none"),
-        ({}, Quadratic(), "the parts of this θ are: none; take one rule for all of it, not groups"),
+        ({}, Quadratic(), "this θ has no parts: use one rule for all of it, not groups"),
     ],
 )
 def test_groups_that_are_not_the_parts_are_refused(groups, problem, message):
@@ -196,7 +196,7 @@ def test_kernel_lstm_has_an_exact_meta_gradient():
 
 
 def test_theta_that_is_not_made_of_kernels_is_refused():
-    with pytest.raises(L2LError, match="12 coordinates are no kernels of 5×5"):
+    with pytest.raises(L2LError, match="12 coordinates cannot be kernels of 5×5"):
         KernelLSTM().init_state(GRADIENTS[0])
 
 

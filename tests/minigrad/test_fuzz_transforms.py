@@ -84,7 +84,7 @@ NAMED = {
     "value": f"{RESULT}|value is",
     "value of a pair": RESULT,
     "pair": RESULT,
-    "logits": f"{RESULT}|logits|the labels of",
+    "logits": f"{RESULT}|logits|labels must be",
     "losses": f"{RESULT}|losses must",
     "generator": "Generator",
     "g": "g must|g holds",
@@ -154,7 +154,7 @@ def test_check_that_would_check_nothing_is_refused(nothing):
 
 @pytest.mark.parametrize("labels", [np.array([3, 0]), np.array([0, -1])])
 def test_labels_outside_the_classes_are_refused(labels):
-    with pytest.raises(ValueError, match="the labels of 3 classes are 0 to 2"):
+    with pytest.raises(ValueError, match="labels must be from 0 to 2 for 3 classes"):
         mg.cross_entropy(np.zeros((2, 3)), labels)
 
 
