@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 LOG = ROOT / "mutation.jsonl"
 ENDLESS = 120  # seconds of processor time, after which a run is ended: several times what all tests of a file take
 
-ENGINE = ("primitives", "axes", "core", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
+ENGINE = ("primitives", "axes", "core", "var", "conventions", "compositions", "shapes", "curvature", "layers", "fused")
 ENGINE += ("traced", "known_gradient", "left_behind", "special_values", "linalg", "nn")
 IMAGE = ("image", "primitives", "special_values")
 LEARNING = ("unrolling", "meta_training", "curvature_rules", "optimizers")
