@@ -27,15 +27,22 @@ def flatten(tree: Tree) -> tuple[list, Callable[[Iterable], Tree]]:
 
 def _take_apart(tree, leaves):
     """Appends the leaves of tree to the list `leaves`; returns what rebuilds the tree from an iterator over others."""
-    named = isinstance(tree, tuple) and hasattr(tree, "_fields")
-    if named or type(tree) in (list, tuple):
-        kind, builds = type(tree)._make if named else type(tree), [_take_apart(item, leaves) for item in tree]
-        return lambda new: kind([build(new) for build in builds])
+    kind = type(tree)
+    if kind in (list, tuple) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        build = kind if kind in (list, tuple) else kind._make
+        makes = []
+        for item in tree:
+            if hasattr(type(item), "__array__"):  # most items are arrays, for which a call would be slow
+                leaves.append(item)
+                makes.append(next)
+            else:
+                makes.append(_take_apart(item, leaves))
+        return lambda new: build([make(new) for make in makes])
     if isinstance(tree, dict):
         if not all(isinstance(key, str) for key in tree):
             raise TypeError(f"the keys of a tree must be strings, this one has {list(tree)!r}")
         builds = [(key, _take_apart(tree[key], leaves)) for key in sorted(tree)]
-        return lambda new: {key: build(new) for key, build in builds}
+        return lambda new: {key: make(new) for key, make in builds}
     if tree is None:
         return lambda new: None
     if isinstance(tree, (set, frozenset, str, bytes)) or hasattr(tree, "__next__"):

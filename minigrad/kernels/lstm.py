@@ -10,11 +10,10 @@ import itertools
 
 import numpy as np
 
-from minigrad import structure
 from minigrad.kernels import lstm_compiled as compiled
 from minigrad.kernels import lstm_numpy
 from minigrad.kernels._jit import enabled
-from minigrad.kernels.lstm_compiled import Arguments, State
+from minigrad.kernels.lstm_compiled import Arguments, State, Weights
 from minigrad.threads import keep_scipy_to_one_thread
 
 CHUNKS = 32  # at most. A chunk of tiles is the unit of parallel work, and has its own sums of weight gradients
@@ -70,11 +69,16 @@ def backward(arguments: Arguments, h_new, dy: np.ndarray, dnew: State, input_gra
     P = x.shape[1]
     size = _chunk_size(P)
     parts = max(1, -(-P // size))
-    sums = structure.map(lambda weight: np.zeros((parts, *weight.shape), weight.dtype), weights)
+    sums = _each(lambda weight: np.zeros((parts, *weight.shape), weight.dtype), weights)
     found = Arguments(sums, np.empty((len(x) if input_gradient else 0, P), x.dtype), _room(state))
     if size >= P:
         compiled.backward_chunk(0, 0, P, arguments, h_new, dy, dnew, found)
     else:
         compiled.backward_chunks(size, arguments, h_new, dy, dnew, found)
-    total = structure.map(lambda sums: sums[0] if parts == 1 else sums.sum(0), found.weights)
-    return found._replace(weights=total)
+    total = _each(lambda sums: sums[0] if parts == 1 else sums.sum(0), found.weights)
+    return Arguments(total, found.x, found.state)
+
+
+def _each(f, weights):
+    W, b, v, e = weights
+    return Weights(tuple(map(f, W)), tuple(map(f, b)), f(v), f(e))

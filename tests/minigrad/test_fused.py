@@ -8,6 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import fused, layers
+from minigrad.kernels.lstm_compiled import Arguments, State, Weights
 
 
 def network(inputs, hidden, P, dtype=np.float64):
@@ -126,6 +127,17 @@ def test_differentiating_the_pullback_raises():
     value, pullback = mg.vjp(lambda a: fused.lstm(*a)[0], arguments)
     with pytest.raises(mg.SecondDerivativeError, match="stop_gradient"):
         mg.grad(lambda u: mg.sum(pullback(u)[1]))(np.ones(value.shape))
+
+
+def test_leaves_are_those_of_the_tree():
+    (weights, x, [(h, c), (k, d)]), _ = network(2, (3, 2), 4)
+    W, b = ([layer[name] for layer in weights["layers"]] for name in ("W", "b"))
+    arguments = Arguments(Weights(tuple(W), tuple(b), *weights["output"].values()), x, State((h, k), (c, d)))
+    leaves = fused._leaves(arguments)
+    assert all(a is b for a, b in zip(leaves, mg.tree.flatten(arguments)[0], strict=True))
+    rebuild, rebuild_state = fused._rebuilds(2)
+    assert rebuild(leaves) == arguments
+    assert rebuild_state(leaves[-4:]) == arguments.state
 
 
 def test_shapes_and_dtypes_that_do_not_fit_are_named():
