@@ -29,6 +29,9 @@ def unroll(
     the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher cost. Rules that use curvature
     get it at the same θ_t, under the same assumption.
 
+    The inner `value_and_grad` computes f's gradient ∇_t, once a step, and `known_gradient` hands it to the outer tape.
+    So the outer backward pass neither keeps f's activations nor differentiates f a second time.
+
     Returns (L, θ_T, h_T, [f(θ_0), …, f(θ_{T−1})]). The first three depend on φ; the losses are plain numbers.
     """
     meta_loss, losses = 0.0, []
