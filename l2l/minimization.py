@@ -1,6 +1,8 @@
 """Use an optimizer, learned or not, on your own loss."""
 
 import itertools
+import math
+import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -13,7 +15,7 @@ from l2l.errors import L2LError
 from l2l.optimizers import LSTM, check_optimizer, fitted, rules
 from l2l.optimizers.interface import Optimizer, Tree, check_rule
 from l2l.problems.interface import task_of
-from l2l.registry import positive, whole
+from l2l.registry import whole
 from l2l.unrolling import unroll
 from minigrad import threads
 
@@ -110,8 +112,8 @@ def _check_arguments(loss, steps, batches, callback, tolerance):
         raise L2LError(f"batches is an iterable of batches or a function of the step, not {batches!r}")
     if not (callback is None or callable(callback)):
         raise L2LError(f"callback is a function of (step, theta, loss), not {callback!r}")
-    if tolerance is not None:
-        positive(tolerance=tolerance)
+    if not (tolerance is None or (isinstance(tolerance, numbers.Real) and 0 < tolerance < math.inf)):
+        raise L2LError(f"tolerance is a positive number, not {tolerance!r}")
 
 
 def _one_by_one(batches, steps):
