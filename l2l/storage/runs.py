@@ -76,7 +76,8 @@ def train(
     if out is None:
         return train_with_bar(problem, optimizer, **how)
     notes = {"problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}, "data": problem.data}
-    notes |= {"command": "l2l.train", "seed": given.seed, "training": dataclasses.asdict(given)}
+    rest = dataclasses.asdict(given)
+    notes |= {"command": "l2l.train", "seed": rest.pop("seed"), "training": rest}
     name_in(OPTIMIZERS, optimizer)  # raises, before the work begins, where there is none
     with files.lock(out, FILES) as check:
         files.ensure_writable([Path(out) / name for name in FILES], overwrite)
