@@ -121,8 +121,8 @@ def _one_by_one(batches, steps):
     if batches is None:
         return None
     if callable(batches):
-        numbers = itertools.count()
-        return lambda: batches(next(numbers))
+        times = itertools.count()
+        return lambda: batches(next(times))
     if hasattr(batches, "__len__") and len(batches) < steps:
         raise _too_few(len(batches), steps)
     rest, taken = iter(batches), itertools.count()
