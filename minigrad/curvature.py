@@ -13,21 +13,22 @@ from minigrad.core import vjp
 from minigrad.ops.elementwise import exp
 from minigrad.ops.nn import log_softmax
 from minigrad.ops.reduce import sum
+from minigrad.structure import Array, Tree
 from minigrad.transforms import grad, jacobian, jvp, matching
 
 
-def hvp(f: Callable, x, v):
+def hvp(f: Callable[[Tree], Array], x: Tree, v: Tree) -> Tree:
     """The Hessian of the scalar f at x times v: ∇(∇f(x)·v) (Pearlmutter 1994). Cost: two to three gradients."""
     direction = matching(v, x)
     return grad(lambda x: sum(tree.ravel(grad(f)(x))[0] * direction))(x)
 
 
-def hessian(f: Callable) -> Callable:
+def hessian(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """The function x ↦ ∂²f/∂x² of an array x: shape (*x.shape, *x.shape), one `hvp` per element of x."""
     return jacobian(grad(f))
 
 
-def gauss_newton_product(f: Callable, loss: Callable, x, v):
+def gauss_newton_product(f: Callable[[Tree], Array], loss: Callable[[Array], Array], x: Tree, v: Tree) -> Tree:
     """Jᵀ H J v, with J = ∂f/∂x and H the Hessian of the scalar loss at f(x) (Schraudolph 2002).
 
     This is the Hessian of loss(f(x)) without the term with f's second derivatives. It is positive semi-definite if loss
@@ -37,7 +38,7 @@ def gauss_newton_product(f: Callable, loss: Callable, x, v):
     return pullback(hvp(loss, outputs, jvp(f, x, v)[1]))
 
 
-def fisher_product(logits: Callable, x, v):
+def fisher_product(logits: Callable[[Tree], Array], x: Tree, v: Tree) -> Tree:
     """The Fisher information of a classifier times v: (1/n) Σᵢ E_y [∇log p(y|i) ∇log p(y|i)ᵀ] v (Amari 1998).
 
     logits: x ↦ (n, classes). The expectation is over labels y drawn from the model's own probabilities p, not over the
@@ -51,7 +52,7 @@ def fisher_product(logits: Callable, x, v):
     return pullback(p * (forward - sum(p * forward, -1, True)) / outputs.shape[0])
 
 
-def empirical_fisher_product(losses: Callable, x, v):
+def empirical_fisher_product(losses: Callable[[Tree], Array], x: Tree, v: Tree) -> Tree:
     """(1/n) Σᵢ ∇ℓᵢ ∇ℓᵢᵀ v, with losses: x ↦ (ℓ₁ … ℓₙ), the loss of each example at its observed label.
 
     It is often mistaken for the Fisher information, but its labels are the data's, not drawn from the model

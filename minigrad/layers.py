@@ -2,14 +2,15 @@
 
 from minigrad.ops.elementwise import sigmoid, tanh
 from minigrad.ops.shape import concatenate
+from minigrad.structure import Array, Tree
 
 
-def dense(weights: dict, x):
+def dense(weights: Tree, x: Array) -> Array:
     """x W + b, for x (n, inputs) and weights {"W": (inputs, outputs), "b": (outputs,)}; returns (n, outputs)."""
     return x @ weights["W"] + weights["b"]
 
 
-def lstm_gates(weights: dict, x, h) -> tuple:
+def lstm_gates(weights: Tree, x: Array, h: Array) -> tuple[Array, Array, Array, Array]:
     """The four gates of an LSTM, each (hidden, n): input i, forget f, candidate g and output o.
 
         i, f, o = sigmoid(W_k [x; h] + b_k)      g = tanh(W_g [x; h] + b_g)
@@ -21,7 +22,7 @@ def lstm_gates(weights: dict, x, h) -> tuple:
     return sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
 
 
-def lstm_cell(weights: dict, x, h, c) -> tuple:
+def lstm_cell(weights: Tree, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
     """One step of an LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
         i, f, o = sigmoid(W_k [x; h] + b_k)      c' = f·c + i·g
@@ -36,7 +37,7 @@ def lstm_cell(weights: dict, x, h, c) -> tuple:
     return h, c
 
 
-def lstm(weights: dict, x, state: list) -> tuple:
+def lstm(weights: Tree, x: Array, state: Tree) -> tuple[Array, list[tuple[Array, Array]]]:
     """One step of a stack of LSTM layers and a read-out y = W h + b. Each layer's input is the new h of the one below.
 
     weights: "layers", a list of `lstm_cell`'s weights, and "output", with "W" (1, hidden) and "b" (1, 1).

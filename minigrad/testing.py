@@ -8,6 +8,7 @@ import numpy as np
 from minigrad import tree
 from minigrad.core import vjp
 from minigrad.ops.shape import reshape
+from minigrad.structure import Array, Tree
 
 # Pairs (k, w), by the order p of the error O(hᵖ): the slope of f at x is about Σ w·f(x + k·h)/h.
 STENCILS = {
@@ -21,14 +22,14 @@ class GradientError(AssertionError):
     """A gradient disagrees with finite differences."""
 
 
-def difference(f: Callable, x, h: float, order: int = 6, v: Any = 1.0) -> Any:
+def difference(f: Callable, x: Array, h: float, order: int = 6, v: Array = 1.0) -> Array:
     """The derivative of f at x along v by finite differences, Σ w·f(x + k·h·v)/h over `STENCILS[order]`."""
     return sum(w * f(x + k * h * v) for k, w in STENCILS[order]) / h
 
 
 def check_gradients(
-    f: Callable,
-    *args,
+    f: Callable[..., Array],
+    *args: Tree,
     order: int = 2,
     tolerance: float = 1e-8,
     step: float = 1e-2,

@@ -2,12 +2,13 @@
 
 import contextlib
 import functools
+from collections.abc import Iterator
 
 from threadpoolctl import ThreadpoolController
 
 
 @contextlib.contextmanager
-def for_kernels():
+def for_kernels() -> Iterator[None]:
     """Within this context, or in a function decorated with it, BLAS runs matrix products on one thread.
 
     After each product the worker threads of OpenBLAS spin for a while and keep the kernels' threads from the cores. The
@@ -19,7 +20,7 @@ def for_kernels():
 
 
 @functools.cache
-def keep_scipy_to_one_thread():
+def keep_scipy_to_one_thread() -> None:
     """Set SciPy's BLAS to one thread until the process ends: kernel threads each call BLAS, so BLAS itself must run on
     one thread.
 

@@ -8,9 +8,10 @@ import numpy as np
 from minigrad import structure, tree
 from minigrad.core import Var, stop_gradient, trace, traced, vjp
 from minigrad.ops.shape import reshape, stack
+from minigrad.structure import Array, Tree
 
 
-def value_and_grad(f: Callable, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(f: Callable, has_aux: bool = False) -> Callable[..., tuple[Any, Tree]]:
     """The function x, *args ↦ (f(x, *args), ∂f/∂x), with x an array or a tree of arrays.
 
     f returns a scalar. With has_aux=True, f returns a pair (scalar, aux) and the result is ((scalar, aux), ∂f/∂x); Vars
@@ -33,12 +34,12 @@ def value_and_grad(f: Callable, has_aux: bool = False) -> Callable[..., Any]:
     return differentiated
 
 
-def grad(f: Callable) -> Callable[..., Any]:
+def grad(f: Callable) -> Callable[..., Tree]:
     """The function x, *args ↦ ∂f/∂x: `value_and_grad` without the value."""
     return lambda x, *args, **kwargs: value_and_grad(f)(x, *args, **kwargs)[1]
 
 
-def jvp(f: Callable, x, v) -> tuple[Any, Any]:
+def jvp(f: Callable[[Tree], Array], x: Tree, v: Tree) -> tuple[Array, Array]:
     """The value y = f(x) and the Jacobian-vector product (∂f/∂x) v, for trees x and v of the same structure.
 
     The pullback u ↦ uᵀ ∂f/∂x is linear in u, so its own pullback, at any u, is v ↦ (∂f/∂x) v: two reverse passes give
@@ -49,7 +50,7 @@ def jvp(f: Callable, x, v) -> tuple[Any, Any]:
     return value, transposed(matching(v, x))
 
 
-def matching(v, x):
+def matching(v: Tree, x: Tree) -> Array:
     """v as one vector. Raises ValueError where v does not have the shapes of x."""
     shapes = [[np.shape(leaf) for leaf in tree.flatten(t)[0]] for t in (v, x)]
     if shapes[0] != shapes[1]:
@@ -60,7 +61,7 @@ def matching(v, x):
     return tree.ravel(v)[0]
 
 
-def jacobian(f: Callable) -> Callable[..., Any]:
+def jacobian(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """The function x ↦ ∂f/∂x of an array x: shape (*f(x).shape, *x.shape), one reverse pass per element of f(x)."""
 
     def differentiated(x):
@@ -76,7 +77,7 @@ def jacobian(f: Callable) -> Callable[..., Any]:
     return differentiated
 
 
-def checkpoint(f: Callable) -> Callable[..., Any]:
+def checkpoint(f: Callable[[Tree], Array]) -> Callable[[Tree], Array]:
     """The same function as f, with less memory: the tape keeps only its argument, and the backward pass recomputes f.
 
     f takes one argument, an array or a tree, and returns one array. Every Var that f uses must be in that argument;
@@ -105,7 +106,7 @@ def _known_gradient(value, x, g, /):
 _attach = traced(_known_gradient, lambda out, value, x, g: (None, lambda c: c * g, None))
 
 
-def known_gradient(value, x, g):
+def known_gradient(value: Array, x: Array, g: Array) -> Array:
     """The scalar `value`, with g declared as its gradient with respect to the array x.
 
     VJP: c·g. The tape keeps g, and nothing of how value was computed; value itself is a constant. If g is a Var, c·g is

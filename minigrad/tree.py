@@ -1,19 +1,18 @@
-"""Trees of arrays (dict, list, tuple), and a tree as one vector."""
+"""Trees of arrays (dict, list, tuple, NamedTuple) and their one-vector form."""
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from minigrad import structure
 from minigrad.ops.shape import concatenate, reshape
-from minigrad.structure import flatten, map
+from minigrad.structure import Array, Tree, flatten, map
 
 __all__ = ["flatten", "map", "ravel"]
 
 
-def ravel(tree) -> tuple[Any, Callable[..., Any]]:
+def ravel(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
     """The pair (vector, unravel): all leaves of tree as one vector, and the function from such a vector to a tree.
 
     Both are differentiable. The vector has the leaves' common dtype; unravel keeps the dtype of its argument.
