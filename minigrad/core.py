@@ -147,6 +147,7 @@ def traced(function: Callable, rule: Callable, order: int = 2, several: bool = F
     kinds = [p.kind for p in inspect.signature(function).parameters.values()]
     arrays = kinds.count(inspect.Parameter.POSITIONAL_ONLY)
     usual = order == 2 and not several
+    wrapper: Any
     if usual and arrays == 1:
         wrapper = fast_paths.unary(function, rule)
     elif usual and arrays == len(kinds) == 2:
@@ -217,7 +218,7 @@ def primitive(rule: Callable, samples: Callable, order: int = 2) -> Callable[[Ca
     """
 
     def register(function):
-        wrapper = traced(function, rule, order)
+        wrapper: Any = traced(function, rule, order)
         wrapper.samples = samples
         primitives[function.__name__] = wrapper
         return wrapper

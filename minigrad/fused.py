@@ -53,8 +53,9 @@ def _leaves(arguments):
 @functools.cache
 def _rebuilds(layers):
     """The functions that make Arguments, and State, of their leaves."""
-    each = (0.0,) * layers
-    arguments = Arguments(Weights(each, each, 0.0, 0.0), 0.0, State(each, each))
+    one = np.zeros(())
+    each = (one,) * layers
+    arguments = Arguments(Weights(each, each, one, one), one, State(each, each))
     return tree.flatten(arguments)[1], tree.flatten(arguments.state)[1]
 
 

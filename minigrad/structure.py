@@ -29,7 +29,7 @@ def _take_apart(tree, leaves):
     """Appends the leaves of tree to the list `leaves`; returns what rebuilds the tree from an iterator over others."""
     kind = type(tree)
     if kind in (list, tuple) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        build = kind if kind in (list, tuple) else kind._make
+        build = getattr(kind, "_make", kind)
         makes = []
         for item in tree:
             if hasattr(type(item), "__array__"):  # most items are arrays, for which a call would be slow

@@ -85,7 +85,7 @@ def check_gradients(
 def _with_cotangent(f, x, u) -> Any:
     """The function (x, u) ↦ uᵀ ∂f/∂x, where one vector holds both x and u."""
 
-    def pulled(both):
-        return vjp(f, both[: x.size])[1](reshape(both[x.size :], u.shape))
+    def pulled(vector):
+        return vjp(f, vector[: x.size])[1](reshape(vector[x.size :], u.shape))
 
     return pulled

@@ -22,25 +22,30 @@ import inspect
 import os
 import threading
 import warnings
+from typing import Any
 
 import numpy as np
 
-enabled = os.environ.get("MINIGRAD_NUMBA", "1").lower() not in ("0", "false", "no", "off")
 
-if enabled:
+def _import_numba() -> Any:
+    """Numba, or None where it is switched off, or missing: that, one warning says."""
+    if os.environ.get("MINIGRAD_NUMBA", "1").lower() in ("0", "false", "no", "off"):
+        return None
     try:
         import numba
-        from numba.extending import lower_builtin, overload, type_callable
-
-        enabled = not numba.config.DISABLE_JIT
+        import numba.extending
     except ImportError as error:  # there is no Numba, or none that goes with this NumPy
-        enabled = False
         warnings.warn(
             f"Numba cannot be imported ({error}), so minigrad computes with NumPy alone, several times more slowly: "
             "install Numba, or set MINIGRAD_NUMBA=0 in the environment to turn this warning off",
             stacklevel=2,
         )
+        return None
+    return None if numba.config.DISABLE_JIT else numba  # pyright: ignore
 
+
+numba = _import_numba()
+enabled = numba is not None
 prange = numba.prange if enabled else range
 
 _USUAL = {np.dtype(np.float32), np.dtype(np.float64)}  # in this machine's byte order
@@ -64,7 +69,7 @@ def _load_openmp():
         return
     os.environ["GOMP_SPINCOUNT"] = str(SPINS)
     with contextlib.suppress(ImportError):  # Numba has no OpenMP on this platform
-        from numba.np.ufunc import omppool  # noqa: F401
+        from numba.np.ufunc import omppool  # noqa: F401  # pyright: ignore
     del os.environ["GOMP_SPINCOUNT"]
 
 
@@ -88,8 +93,9 @@ def _guarded(compiled, function):
         with _turn:
             return compiled(*arguments)
 
-    kernel.compiled, kernel.py_func = compiled, function
-    return kernel
+    guarded: Any = kernel
+    guarded.compiled, guarded.py_func = compiled, function
+    return guarded
 
 
 if enabled:
@@ -102,7 +108,7 @@ if enabled:
 _OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}, "nogil": True}
 
 
-def _internals():
+def _internals() -> Any:
     """The modules of Numba and llvmlite whose inner parts are used below, or None where these are not as expected.
 
     Without them everything is computed as well, but compiled as Numba does by default: more slowly, and the last bits
@@ -113,18 +119,17 @@ def _internals():
         from numba.core import cgutils, codegen, compiler
 
         signature = inspect.signature(compiler.Compiler.__init__)
-        known = (
+        if (
             list(signature.parameters)[:4] == ["self", "typingctx", "targetctx", "library"]
             and callable(codegen.JITCodeLibrary._optimize_final_module)
             and callable(codegen.JITCodeLibrary.enable_object_caching)
             and callable(cgutils.get_or_insert_function)
             and callable(cgutils.for_range_slice)
             and issubclass(ir.values.AttributeSet, set)
-        )
+        ):
+            return ir, cgutils, codegen, compiler
     except (ImportError, AttributeError, ValueError):
-        known = False
-    if known:
-        return ir, cgutils, codegen, compiler
+        pass
     warnings.warn(
         f"minigrad does not know the compiler of Numba {numba.__version__}, and uses it as it is: kernels are slower, "
         "and their last bits may differ from one process to the next. Install a version of Numba within the range "
@@ -135,9 +140,10 @@ def _internals():
 
 
 internals = _internals() if enabled else None
+parts: Any = internals or (None,) * 4
+ir, cgutils, codegen, compiler = parts
 
 if internals:
-    ir, cgutils, codegen, compiler = internals
 
     class _Library(codegen.JITCodeLibrary):
         """The machine code of a kernel, which calls copies of its helpers that are its own.
@@ -191,7 +197,7 @@ def by_precision(single, double):
 
     if enabled:
 
-        @overload(choose)
+        @numba.extending.overload(choose)
         def typed(x):
             chosen = single if x == numba.float32 else double
             return lambda x: chosen(x)
@@ -208,11 +214,11 @@ def wide_vectors():
 
 if enabled:
 
-    @type_callable(wide_vectors)
+    @numba.extending.type_callable(wide_vectors)
     def _type(context):
         return lambda: numba.types.none
 
-    @lower_builtin(wide_vectors)
+    @numba.extending.lower_builtin(wide_vectors)
     def _lower(context, builder, signature, args):
         if internals:
             attributes = builder.function.attributes
@@ -227,11 +233,11 @@ def prefetch(row):
 
 if enabled:
 
-    @type_callable(prefetch)
+    @numba.extending.type_callable(prefetch)
     def _type_prefetch(context):
         return lambda row: numba.types.none
 
-    @lower_builtin(prefetch, numba.types.Array)
+    @numba.extending.lower_builtin(prefetch, numba.types.Array)
     def _lower_prefetch(context, builder, signature, args):
         if internals:
             _fetch(builder, context.make_array(signature.args[0])(context, builder, args[0]))
