@@ -58,15 +58,15 @@ def convert(field, annotation, value):
     if optional and (value is None or (isinstance(value, str) and value == "none")):
         return None
     try:
-        items = value.split("," if "," in value else "-") if several and isinstance(value, str) else value
-        items = items if several and isinstance(items, (tuple, list)) else [items]
-        items = tuple(_one(kind, item) for item in items)
+        given = value.split("," if "," in value else "-") if several and isinstance(value, str) else value
+        given = given if several and isinstance(given, (tuple, list)) else [given]
+        items = tuple(_one(kind, item) for item in given)
     except (KeyError, TypeError, ValueError, OverflowError):
         example = f", or several, as in {'20-20' if kind is int else '1,0.5'}" if several else ""
         raise L2LError(f"{field.name} is {KINDS[kind]}{example}, not {repr(value)}") from None
-    for item in items if "limits" in field.metadata else ():
+    for was, item in zip(given, items, strict=True) if "limits" in field.metadata else ():
         if wanted := _out_of_range(kind, item, **field.metadata["limits"]):
-            raise L2LError(f"{field.name} is {wanted}, not {repr(item)}")
+            raise L2LError(f"{field.name} is {wanted}, not {repr(was)}")
     return items if several else items[0]
 
 

@@ -45,6 +45,7 @@ def test_the_formatter_of_pre_commit_is_that_of_ci():
 
 RUNS_CODE = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "yaml", "runpy", "ctypes"}
 RUNS_CODE |= {"eval", "exec", "compile", "__import__", "np.load", "numpy.load", "os.system", "importlib.import_module"}
+ASKED_FOR = {"l2l/cli/options.py": {"importlib.import_module"}}  # by the user, as --import MODULE
 
 
 def names_in(tree):
@@ -61,8 +62,10 @@ def names_in(tree):
 def test_nothing_that_is_loaded_can_run_code():
     modules = [path for package in ("minigrad", "l2l") for path in (ROOT / package).rglob("*.py")]
     assert len(modules) > 40
-    found = {str(path): RUNS_CODE & {*names_in(ast.parse(path.read_text()))} for path in modules}
-    assert {path: names for path, names in found.items() if names} == {}
+    found = {
+        path.relative_to(ROOT).as_posix(): RUNS_CODE & {*names_in(ast.parse(path.read_text()))} for path in modules
+    }
+    assert {path: names for path, names in found.items() if names} == ASKED_FOR
 
 
 def test_wheel_holds_every_module_and_every_data_file(tmp_path):

@@ -32,7 +32,7 @@ EXIT_CODES = (
     "(SIGTERM). An interrupted or terminated training first saves its last finished episode."
 )
 METAVARS = {int: "N", float: "X", Path: "PATH", str: "TEXT", tuple[int, ...]: "N-N", tuple[float, ...]: "X,X"}
-METAVARS |= {kind | None: METAVARS[kind] for kind in (int, float, Path, str)}
+METAVARS |= {kind | None: shown for kind, shown in METAVARS.items()}
 MODULE = "import this module first, which registers rules or problems of your own; may be given several times"
 
 

@@ -163,7 +163,7 @@ def test_ensemble_says_what_all_its_problems_are_made_of():
     [
         ({}, "at least one of problems"),
         ({"problems": "a=simple,b=simple", "weights": "1,2,3"}, "one for each of the 2 problems"),
-        ({"problems": "a=simple", "weights": "0"}, "weights is a positive number, not 0.0"),
+        ({"problems": "a=simple", "weights": "0"}, "weights is a positive number, not '0'"),
         ({"problems": "a=adam"}, "no problem 'adam'"),
     ],
 )

@@ -251,8 +251,8 @@ def test_training_that_diverged_says_so_again(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["train"], "train needs a PROBLEM.*quadratic.*or --resume DIR"),
-        (["train", "quadratic", "--resume", "x"], "leave the problem and all other options away"),
-        (["train", "--resume", "x", "quadratic"], "leave the problem and all other options away"),
+        (["train", "quadratic", "--resume", "x"], "leave out all other options"),
+        (["train", "--resume", "x", "quadratic"], "leave out all other options"),
     ],
 )
 def test_either_a_problem_or_a_folder_to_resume(arguments, message, capsys):
