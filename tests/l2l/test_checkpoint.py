@@ -169,5 +169,5 @@ def test_unknown_name_lists_what_there_is(shelf):
 
 def test_trained_optimizers_are_installed_with_the_package():
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert 'l2l = ["trained/*.npz"]' in pyproject
+    assert 'l2l = ["trained/*.npz"' in pyproject
     assert Path(l2l.__file__).parent / "trained" == checkpoint.TRAINED
