@@ -48,7 +48,7 @@ def race(results, steps):
 def finding(results):
     """A figure's title: which of the results of `compare` is best."""
     sums = {name: row["sum"] for name, row in summary(results).items()}
-    best = min(sums, key=sums.get)
+    best = min(sums, key=sums.__getitem__)
     runs, steps = results[best]["curves"].shape
     return f"{best} has the lowest summed loss over {steps} steps ({runs} held-out runs)"
 

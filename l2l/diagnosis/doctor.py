@@ -101,12 +101,16 @@ class _Course:
     moved, reach, …: the last diagnostics; an unknown one is NaN, which is neither above nor below a threshold.
     """
 
+    first: float
+    last: float
+    moved: float
+
     def __init__(self, training):
         validated = [record for record in training.history if "validation" in record]
         losses = {0: training.untrained["validation"], **{r["episode"]: r["validation"] for r in validated}}
         self.losses = {episode: math.inf if loss is None else loss for episode, loss in losses.items()}
         self.untrained, *_, self.final = self.losses.values()
-        self.best_episode = min(self.losses, key=self.losses.get)
+        self.best_episode = min(self.losses, key=self.losses.__getitem__)
         self.best = self.losses[self.best_episode]
         self.late = min(list(self.losses.values())[-math.ceil(len(validated) / 3) :])
         self.gained, self.kept = self._share_saved(self.best), self._share_saved(self.late)

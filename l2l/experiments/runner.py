@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Learned:
     """A meta-trained optimizer: the rule, its φ, and how it was trained."""
 
     optimizer: object
-    phi: dict
+    phi: Any
     provenance: dict
 
 

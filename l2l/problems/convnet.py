@@ -1,7 +1,9 @@
 """Classifiers of images by convolutional networks."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +29,9 @@ class _Convnet(Checked):
     `labels`; the splits have different images. If `examples` is not 0, a task uses only that many images, chosen at
     random, and a network soon memorizes them.
     """
+
+    shape: ClassVar[tuple[int, int, int]]
+    images: ClassVar[Callable[..., Any]]
 
     channels: tuple[int, ...] = setting((16, 16, 16), "channels of each convolution", least=1, most=10_000)
     hidden: int = setting(32, "units of the fully connected layer", least=1, most=10_000)

@@ -38,7 +38,7 @@ class Ensemble(Checked):
     @property
     def checksum(self):
         found = {getattr(problem, "checksum", None) for problem in self.problems.values()} - {None}
-        return " and ".join(sorted(found)) or None
+        return " and ".join(sorted(map(str, found))) or None
 
     def sample(self, rng, split="train"):
         tasks = {name: self.problems[name].sample(rng, split) for name in sorted(self.problems)}

@@ -44,18 +44,20 @@ for _name, _operation in {
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Var, f"__{_name}__", _on_values(getattr(operator, _name)))
 
-Var.__neg__ = elementwise.negative
-Var.__abs__ = elementwise.abs
-Var.__getitem__ = shape.getitem
-Var.__iter__ = lambda self: (self[i] for i in range(len(self)))
-Var.T = property(shape.transpose)
-Var.reshape = lambda self, *shape_: shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_)
-Var.transpose = lambda self, *axes: shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
-
-for _method in [
+OPERATORS = {
+    "__neg__": elementwise.negative,
+    "__abs__": elementwise.abs,
+    "__getitem__": shape.getitem,
+    "__iter__": lambda self: (self[i] for i in range(len(self))),
+    "T": property(shape.transpose),
+    "reshape": lambda self, *shape_: shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_),
+    "transpose": lambda self, *axes: shape.transpose(self, axes[0] if len(axes) == 1 else axes or None),
+}
+METHODS = [
     *(reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.var, reduce.std),
     *(scans.prod, scans.cumsum, scans.cumprod),
     *(shape.ravel, shape.squeeze, shape.swapaxes, shape.take, rearrange.repeat),
     *(elementwise.astype, elementwise.clip, linalg.dot, rearrange.trace),
-]:
-    setattr(Var, _method.__name__, _method)
+]
+for _name, _method in [*OPERATORS.items(), *((method.__name__, method) for method in METHODS)]:
+    setattr(Var, _name, _method)
