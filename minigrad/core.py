@@ -35,7 +35,7 @@ _ESCAPED = (
     "differentiated function, or keep minigrad.stop_gradient(x)"
 )
 _NOT_FOR_NUMPY = (
-    "NumPy cannot see through a Var: use the function of the same name in minigrad, "
+    "NumPy cannot read a Var: use the function of the same name in minigrad, "
     "or minigrad.stop_gradient(x) for its plain value"
 )
 _ABOUT_SHAPE = (np.shape, np.ndim, np.size)

@@ -64,7 +64,7 @@ def test_cross_entropy_is_the_mean_of_one_hot_times_log_softmax():
 
 @pytest.mark.parametrize("labels", [[0, 3], [-1]])
 def test_one_hot_refuses_labels_outside_the_classes(labels):
-    with pytest.raises(ValueError, match="the labels of 3 classes are 0 to 2"):
+    with pytest.raises(ValueError, match="labels must be from 0 to 2 for 3 classes"):
         mg.one_hot(labels, 3)
 
 

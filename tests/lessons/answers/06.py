@@ -151,7 +151,7 @@ def rule(y, x):
     return lambda u: u * (1.0 - mg.abs(y))
 
 
-# %% 2 · not quite · your code raised TypeError: NumPy cannot see through a Var: use the function of the same name in minigrad
+# %% 2 · not quite · your code raised TypeError: NumPy cannot read a Var: use the function of the same name in minigrad
 def rule(y, x):
     return lambda u: u * (1.0 - np.abs(y)) ** 2
 

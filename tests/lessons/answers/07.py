@@ -34,7 +34,7 @@ def matmul_rule(z, x, y):
     return lambda u: u @ mg.swapaxes(y, -1, -2)
 
 
-# %% 1 · not quite · your code raised TypeError: NumPy cannot see through a Var: use the function of the same name in minigrad
+# %% 1 · not quite · your code raised TypeError: NumPy cannot read a Var: use the function of the same name in minigrad
 def matmul_rule(z, x, y):
     return lambda u: np.matmul(u, mg.swapaxes(y, -1, -2)), lambda u: mg.swapaxes(x, -1, -2) @ u
 
@@ -93,6 +93,6 @@ def softmax_rule(y, x):
     return lambda u: y * (u - mg.sum(u * y))
 
 
-# %% 2 · not quite · your code raised TypeError: NumPy cannot see through a Var: use the function of the same name in minigrad
+# %% 2 · not quite · your code raised TypeError: NumPy cannot read a Var: use the function of the same name in minigrad
 def softmax_rule(y, x):
     return lambda u: np.multiply(y, u - mg.sum(u * y, -1, True))
