@@ -27,6 +27,8 @@ class SignBlend:
         return -rate * (mg.abs(w) * mg.sign(v) + v), {"v": v}
 
 
+l2l.register("sign-blend", SignBlend)  # so that it can be saved, loaded and named on the command line
+
 problem = l2l.make_problem("quadratic", dimension=10, functions=16)
 training = l2l.train(problem, SignBlend(), episodes=30, steps=40, unroll_length=20, meta_learning_rate=0.1)
 print({name: round(float(value), 3) for name, value in training.phi.items()})

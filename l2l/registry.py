@@ -120,7 +120,7 @@ def about(field):
     facts = [" or ".join(limits["choices"])] if "choices" in limits else []
     if limits.get("most", MOST) < MOST:
         facts.append(f"at most {limits['most']:,}")
-    if default not in (None, False, dataclasses.MISSING):
+    if not any(default is nothing for nothing in (None, False, dataclasses.MISSING)):
         facts.append(f"default {'-'.join(map(str, default)) if isinstance(default, tuple) else default}")
     return " ".join([field.metadata.get("help", ""), f"({'; '.join(facts)})" if facts else ""]).strip()
 

@@ -15,14 +15,19 @@ takes "uniform", for every step then has a gradient to learn from; "last" is its
 class Settings(Checked):
     """How to meta-train. Raises L2LError for a setting that cannot work."""
 
-    episodes: int = setting(100, "episodes of meta-training", least=1, most=MOST)
-    steps: int = setting(100, "steps of an episode", least=1, most=MOST)
+    episodes: int = setting(100, "episodes of meta-training, each on a task of its own", least=1, most=MOST)
+    steps: int = setting(100, "steps that the optimizer takes in an episode", least=1, most=MOST)
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
-    decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)
+    decay: float = setting(
+        1.0,
+        "final meta learning rate as a fraction of the initial one",
+        above=0,
+        most=1,
+    )
     clip: float | None = setting(None, "largest norm of a meta-gradient, scaled down to it; none: no limit", above=0)
-    weights: str = setting("uniform", "weights of the losses in the meta-loss", choices=WEIGHTS)
+    weights: str = setting("uniform", "losses in the meta-loss: all, or the last of an unroll", choices=WEIGHTS)
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
     seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
     validate_every: int = setting(5, "episodes between two validations", least=1, most=MOST)

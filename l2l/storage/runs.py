@@ -17,11 +17,11 @@ from l2l import files
 from l2l.errors import DivergenceError, L2LError, WriteError
 from l2l.meta_training.loop import meta_train, settings_from
 from l2l.meta_training.measurements import finite
-from l2l.meta_training.state import Training
+from l2l.meta_training.state import Settings, Training
 from l2l.optimizers import OPTIMIZERS, check_optimizer
 from l2l.optimizers.interface import Optimizer, Tree
 from l2l.problems import PROBLEMS, Problem
-from l2l.registry import name_in, settings_of
+from l2l.registry import about, name_in, settings_of
 from l2l.storage import checkpoint
 
 OPTIMIZER, LOG, CHECKPOINT = FILES = ("optimizer.npz", "log.json", "checkpoint.npz")
@@ -45,18 +45,9 @@ def train(
 
     phi: where to begin, if not at optimizer.init. resume: a Training to continue, as report was given it, or
     `l2l.resume(DIR)` for one on disk. report(training) is called before the first and after every episode. progress:
-    show a bar. settings, with their defaults:
+    show a bar. settings: fields of `meta_training.state.Settings`.
 
-        episodes=100, steps=100   episodes, each on a fresh task, and the steps that the optimizer takes in each
-        unroll_length=20          steps between two meta-steps; gradients do not cross from one unroll to the next
-        weights="uniform"         w_t = 1 for every step of an unroll; "last": for its last step alone, else 0
-        meta_learning_rate=0.01   the rate of the Adam that takes the meta-steps
-        warmup=0, decay=1.0       it rises linearly over `warmup` episodes and falls geometrically to decay times itself
-        clip=None                 a meta-gradient with a larger norm is scaled down to this
-        second_derivatives=False  True: the exact meta-gradient, slower
-        validate_every=5, validation_tasks=2, patience=None     φ is judged every so many episodes on so many tasks, and
-                                  training ends after `patience` validations in a row without a better one
-        seed=0                    of everything random
+        SETTINGS
 
     out: a folder for the files that `python -m l2l train` writes: the optimizer for `l2l.load`, the log for
     `python -m l2l doctor`, and a checkpoint for `l2l.resume`. They are written whenever φ is the best so far, else
@@ -82,6 +73,10 @@ def train(
     with files.lock(out, FILES) as check:
         files.ensure_writable([Path(out) / name for name in FILES], overwrite)
         return train_and_save(problem, optimizer, out, notes, _resuming(out), check, **how)
+
+
+_LINES = [f"{field.name:19} {about(field)}" for field in dataclasses.fields(Settings)]
+train.__doc__ = (train.__doc__ or "").replace("SETTINGS", "\n        ".join(_LINES))
 
 
 def resume(folder: str | os.PathLike, *, report: Callable[[Training], object] | None = None, progress: bool = False):
