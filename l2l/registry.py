@@ -139,6 +139,8 @@ def register(name, cls):
         raise L2LError(f"{cls!r} is no dataclass: decorate its class with @dataclass(frozen=True)")
     if not (hasattr(cls, "sample") or hasattr(cls, "init_state")):
         raise L2LError(f"{cls.__name__} has neither `sample`, as problems have, nor `init_state`, as rules have")
+    if hasattr(cls, "sample") and not hasattr(cls, "data"):
+        raise L2LError(f"{cls.__name__} has no `data`: give it a line that says what the problem is made of")
     for field in dataclasses.fields(cls):
         if field.default is field.default_factory:
             raise L2LError(f"the field {field.name!r} of {cls.__name__} has no default: give it one")

@@ -199,7 +199,14 @@ class Mine(Checked):
 @dataclass(frozen=True)
 class NeedsValue:
     size: int
+    data = "nothing"
 
+    def sample(self, rng, split):
+        return Simple().sample(rng)
+
+
+@dataclass(frozen=True)
+class OfUnknownData:
     def sample(self, rng, split):
         return Simple().sample(rng)
 
@@ -220,6 +227,7 @@ class Neither:
         ("a", Plain, "no dataclass: decorate"),
         ("a", Mine(), "no dataclass: decorate"),
         ("a", Neither, "neither `sample`, as problems have, nor `init_state`"),
+        ("a", OfUnknownData, "OfUnknownData has no `data`: give it a line"),
         ("a", NeedsValue, "'size' of NeedsValue has no default: give it one"),
         ("adam", Mine, "'adam' is the name of l2l.optimizers.hand_designed.Adam: choose"),
         ("a:b", Mine, "'a:b' cannot be a name"),
