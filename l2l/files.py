@@ -61,7 +61,9 @@ def ensure_writable(paths: Iterable[str | Path], overwrite: bool = False) -> Non
     """
     for path in map(_checked, paths):
         if os.path.exists(path) and not overwrite:
-            raise L2LError(f"{path} is already there: add --overwrite (in Python overwrite=True) to replace it, or name another place")
+            raise L2LError(
+                f"{path} is already there: add --overwrite (overwrite=True) to replace it, or name another place"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path.parent).close()
