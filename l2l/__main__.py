@@ -1,5 +1,6 @@
 """`python -m l2l`, and the command `l2l`: see l2l.cli."""
 
+import io
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from l2l.cli.main import interrupt, main
 
 
 def program():
-    if sys.stdout:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None where standard output is closed
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are not text
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:

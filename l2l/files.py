@@ -17,7 +17,7 @@ from l2l.errors import L2LError, WriteError
 TEMPORARY = ".tmp"
 
 
-def write(path: str | Path, content: bytes) -> None:
+def write(path: str | os.PathLike, content: bytes) -> None:
     """Create or replace the file at path: a temporary file beside it is filled and then renamed.
 
     If the process is killed or the machine loses power, the old file or the new one is there, whole.
@@ -39,7 +39,7 @@ def write(path: str | Path, content: bytes) -> None:
             temporary.unlink()
 
 
-def write_json(path: str | Path, document: object) -> None:
+def write_json(path: str | os.PathLike, document: object) -> None:
     """Write a document of dicts, lists, arrays and numbers as JSON at path; numbers that are not finite become null."""
     write(path, json.dumps(_plain(document), indent=1, allow_nan=False).encode())
 
@@ -54,7 +54,7 @@ def _plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def ensure_writable(paths: Iterable[str | Path], overwrite: bool = False) -> None:
+def ensure_writable(paths: Iterable[str | os.PathLike], overwrite: bool = False) -> None:
     """Check, before long work begins, that these files can be written and that no existing file would be lost.
 
     Raises L2LError where a file exists and overwrite is False, or where its folder cannot be written.
@@ -72,7 +72,7 @@ def ensure_writable(paths: Iterable[str | Path], overwrite: bool = False) -> Non
 
 
 @contextlib.contextmanager
-def lock(folder: str | Path, names: Iterable[str]) -> Iterator[Callable[[], None]]:
+def lock(folder: str | os.PathLike, names: Iterable[str]) -> Iterator[Callable[[], None]]:
     """Lock the folder for this process until the context or the process ends.
 
     names: the files that this process writes there; temporary files of theirs that a killed process left are removed.
@@ -103,7 +103,7 @@ def lock(folder: str | Path, names: Iterable[str]) -> Iterator[Callable[[], None
         file_lock.release()
 
 
-def exists(path: str | Path) -> bool:
+def exists(path: str | os.PathLike) -> bool:
     """Whether there is a file or folder at path. Raises L2LError where that cannot be known."""
     try:
         os.stat(path)
@@ -114,7 +114,7 @@ def exists(path: str | Path) -> bool:
     return True
 
 
-def read(path: str | Path) -> bytes:
+def read(path: str | os.PathLike) -> bytes:
     """The bytes of the file at path. Raises L2LError where it cannot be read."""
     try:
         return Path(path).read_bytes()

@@ -104,7 +104,7 @@ def _rule_and_phi(optimizer: Any, phi: Tree) -> tuple[Any, Tree]:
     return rule, rule.init(None) if phi is None else phi
 
 
-def _check_arguments(loss, steps, batches, callback, tolerance):
+def _check_arguments(loss, steps, batches, callback, tolerance: float | None):
     if not callable(loss):
         raise L2LError(f"loss is a function of theta, not {loss!r}")
     whole(0, steps=steps)

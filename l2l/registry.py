@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from reprlib import repr  # of something long it shows the beginning
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from l2l.errors import L2LError
 
@@ -34,12 +34,16 @@ def setting(default, help, **limits) -> Any:
     """A field of a dataclass. limits: `least` and `most`, which are allowed; `above` and `below`, which are not; the
     `choices` of a text. A number without any is finite. The default `dict` stands for members {name: thing} of the
     class's own kind; with `dataclasses.MISSING` there is no default."""
-    given = {"default_factory": dict} if default is dict else {"default": default}
-    return dataclasses.field(**given, metadata={"help": help, "limits": limits})
+    metadata = {"help": help, "limits": limits}
+    if default is dict:
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Checked:
     """Base of a dataclass: its values become what the annotations say. Raises what `convert` does."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # @dataclass gives it to the subclass
 
     def __post_init__(self):
         types = get_type_hints(type(self))
@@ -84,13 +88,18 @@ def _one(kind, value):
     if kind is bool:
         return {"true": True, "false": False}[str(value).lower()]
     if kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
-            raise TypeError
-        if kind is int and not isinstance(value, str) and int(value) != value:
-            raise ValueError
+        return _number(kind, value)
     if kind is Path and (not os.fsencode(value) or "\0" in str(value)):
         raise ValueError
-    return kind(value) if kind in (int, float, str, Path) else value
+    return kind(value) if kind in (str, Path) else value
+
+
+def _number(kind, value: str | float):
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
+        raise TypeError
+    if kind is int and not isinstance(value, str) and int(value) != value:
+        raise ValueError
+    return kind(value)
 
 
 def _out_of_range(kind, value, least=None, most=None, above=None, below=None, choices=()):
@@ -105,7 +114,7 @@ def _out_of_range(kind, value, least=None, most=None, above=None, below=None, ch
     return f"{KINDS[kind]} of at most {most:,}" if most is not None and value > most else None
 
 
-def whole(least=1, most=MOST, **values):
+def whole(least=1, most=MOST, **values: int):
     """Raises L2LError for the first of the values that is not a whole number from `least` to `most`."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
@@ -221,7 +230,7 @@ def _holds_members(field):
 def _members(kind, registry, option, value):
     """{name: thing} from things, from what `settings_of` made of them, or from a text NAME=THING,NAME=THING."""
     if isinstance(value, str):
-        pairs = [item.partition("=")[::2] for item in value.split(",")]
+        pairs = [(name, text) for name, _, text in (item.partition("=") for item in value.split(","))]
         if len(dict(pairs)) < len(pairs):
             raise L2LError(f"{option} has a name twice in {repr(value)}: give each {kind} one of its own")
         value = {name: parse(kind, text) for name, text in pairs}

@@ -5,6 +5,7 @@ import shlex
 import time
 from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -25,7 +26,7 @@ COMPILING = "kernels that are not on disk yet are compiled first, which takes ab
 COMMANDS = {}
 
 
-def command(cls):
+def command(cls: Any) -> Any:
     COMMANDS[cls.__name__.lower()] = cls = dataclass(frozen=True, kw_only=True)(cls)
     return cls
 
@@ -90,10 +91,10 @@ class Train(_Writes):
     def run(self, call):
         if self.resume and (call.problem or call.training or self != Train(resume=self.resume)):
             raise L2LError("--resume takes the settings from the folder of the run: leave out all other options")
-        if not self.resume and not (call.problem and self.out):
-            raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, and --out DIR; or --resume DIR")
         if self.resume:
             training = runs.resume_training(self.resume)
+        elif not (call.problem and self.out):
+            raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, and --out DIR; or --resume DIR")
         else:
             settings, optimizer = Settings(**call.training), _optimizer(self.optimizer)
             fitted(optimizer, draw_task(call.problem, "train", settings.seed, 1))  # groups must be the parts of θ

@@ -46,7 +46,7 @@ def _fail(message, code):
     return code
 
 
-def interrupt(number=signal.SIGINT, frame=None):
+def interrupt(number: int = signal.SIGINT, frame=None):
     """A signal handler that raises KeyboardInterrupt(number). Half-made objects, say of the compiler, are thrown away
     by that, and must not complain on standard error."""
     sys.unraisablehook = lambda *_: None

@@ -50,6 +50,7 @@ class _Watched:
 
     def __init__(self, optimizer):
         self.optimizer, self.uses_curvature = optimizer, getattr(optimizer, "uses_curvature", False)
+        self.init, self.init_state = optimizer.init, optimizer.init_state  # as every rule has
         self.products, self.changes = [], []
 
     def __call__(self, phi, grad, state, *curvature):

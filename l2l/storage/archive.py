@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Damaged(ValueError):
     """A file is not what `write` has written; the message says in a few words how it differs."""
 
 
-def write(path: str | Path, header: dict, arrays: dict[str, np.ndarray]) -> None:
+def write(path: str | Path, header: dict, arrays: dict[str, Any]) -> None:
     """Create or replace the file at path. header: what JSON can hold, with the file's "format" and perhaps "notes".
 
     Raises WriteError where the file cannot be written, and L2LError for a header that JSON cannot hold.

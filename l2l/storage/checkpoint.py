@@ -8,6 +8,7 @@ import dataclasses
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def save(path: str | Path, optimizer, phi, **notes) -> None:
     archive.write(path, header, _leaves("phi", phi))
 
 
-def load(path: str | Path) -> tuple:
+def load(path: str | Path) -> tuple[Any, Any]:
     """The pair (optimizer, φ) saved at path, or that comes with the package under this name, such as "mnist".
 
     Raises OptimizerFileError, saying what is wrong and what to do, where the file is missing, damaged, not a saved
@@ -115,7 +116,7 @@ def _check_history(training):
     """Use the history as resuming and reporting do: that fails where it holds something else than numbers."""
     counted = ("episode", "meta_learning_rate", "clipped", "skipped", "seconds")
     math.fsum([training.best, *(record[name] for record in training.history for name in counted)])
-    training.curve(), training.finished, training.skipped_in_a_row
+    _ = training.curve(), training.finished, training.skipped_in_a_row
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def outer(x, y):
     return reshape(x, (-1, 1)) * reshape(y, (1, -1))
 
 
-def tensordot(x, y, axes=2):
+def tensordot(x, y, axes: typing.Any = 2):
     """Σ x·y over pairs of axes; the result has the other axes of x, then those of y.
 
     axes: how many, the last ones of x and the first ones of y in their order; or a pair (axes of x, axes of y).

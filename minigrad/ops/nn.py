@@ -128,7 +128,7 @@ def one_hot(labels, classes, dtype=np.float64):
     return (labels[..., None] == np.arange(classes)).astype(dtype)
 
 
-def dropout(x, rate, rng):
+def dropout(x, rate: float, rng):
     """x with each element set to 0 with probability `rate`, the others divided by 1 − rate: the mean stays.
 
     rng: the numpy Generator that chooses them. Srivastava et al. 2014, JMLR 15.

@@ -83,7 +83,8 @@ def _diagonal(rows, columns, k):
 def diag(x, k=0):
     """The diagonal k of a matrix x, or the matrix with the vector x as its diagonal k and 0 elsewhere."""
     if x.ndim == 2:
-        return x[_diagonal(*x.shape, k)]
+        rows, columns = x.shape
+        return x[_diagonal(rows, columns, k)]
     if x.ndim != 1:
         raise ValueError(f"diag takes a vector or a matrix, got shape {x.shape}: use einsum('...ii->...i', x)")
     n = x.shape[0] + abs(k)
@@ -93,4 +94,5 @@ def diag(x, k=0):
 def trace(x, offset=0, axis1=0, axis2=1):
     """The sum of the diagonal `offset` of the matrices that axis1 and axis2 of x span."""
     x = moveaxis(x, (axis1, axis2), (-2, -1))
-    return sum(x[(..., *_diagonal(*x.shape[-2:], offset))], -1)
+    rows, columns = x.shape[-2:]
+    return sum(x[(..., *_diagonal(rows, columns, offset))], -1)
