@@ -2,7 +2,8 @@
 
     T(x, w, g) = Σ g[n, f, i, j] · w[f, c, k, l] · x̄[n, c, i·s + k, j·t + l]       x̄: x with zeros around it
 
-over all indices. `correlate` is ∂T/∂g (the convolution), `spread` is ∂T/∂x (its transpose) and `overlap` is ∂T/∂w.
+over all indices. `correlate` is ∂T/∂g (the convolution), `input_gradient` is ∂T/∂x (its transpose), `weight_gradient`
+is ∂T/∂w.
 Shapes: x (n, channels, height, width), w (filters, channels, kh, kw), g (n, filters, rows, columns). stride (s, t) is a
 pair, padding a pair (before, after) for the vertical axis and one for the horizontal.
 
@@ -21,7 +22,7 @@ import numpy as np
 from minigrad.kernels._jit import enabled, jit, prange, usual
 
 BAND = 1024  # elements of one filter's result that are summed up together: 4 filters and 4 slices then fit the L1 cache
-PARTS = 8  # partial sums of the weights' gradient: constant, so that rounding does not depend on the number of threads
+PARTS = 8  # partial sums of weight_gradient: constant, so that rounding does not depend on the number of threads
 SMALL = 2**18  # multiply-adds, or elements moved, below which one thread is faster than several
 
 
@@ -42,22 +43,22 @@ def correlate(x, w, bias, stride, padding):
     return y
 
 
-def spread(g, w, size, stride, padding):
+def input_gradient(g, w, size, stride, padding):
     """∂T/∂x (n, channels, *size): for stride 1 the convolution of g with the filters turned by 180°."""
     borders = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(w.shape[2:], padding, strict=True))
     if not _has_kernel(g, w, stride) or min(map(min, borders)) < 0:
-        return spread_numpy(g, w, size, stride, padding)
+        return input_gradient_numpy(g, w, size, stride, padding)
     return correlate(g, w[:, :, ::-1, ::-1].swapaxes(0, 1), None, stride, borders)
 
 
-def overlap(x, g, size, stride, padding):
+def weight_gradient(x, g, size, stride, padding):
     """∂T/∂w (filters, channels, *size)."""
     if not _has_kernel(x, g, stride):
-        return overlap_numpy(x, g, size, stride, padding)
+        return weight_gradient_numpy(x, g, size, stride, padding)
     n, filters = g.shape[:2]
     flat, offsets, pitch, _ = _flatten(x, size, padding)
     partial_sums = np.zeros((min(n, PARTS), _fours(filters), len(offsets)), g.dtype)
-    _overlap(flat, offsets, np.ascontiguousarray(g), pitch, partial_sums)
+    _weight_gradient(flat, offsets, np.ascontiguousarray(g), pitch, partial_sums)
     shape = (filters, x.shape[1], *size)
     return partial_sums.sum(0)[:filters, : np.prod(shape[1:])].reshape(shape)
 
@@ -163,7 +164,7 @@ def _correlate(flat, offsets, taps, bias, pitch, y):
 
 
 @jit
-def _add_overlaps(totals, g, flat, offsets):
+def _add_weight_gradients(totals, g, flat, offsets):
     """totals[f, t] += g[f] · flat[offsets[t] + ·] for four rows of g, four taps at a time."""
     a, b, c, d = g
     m = len(a)
@@ -207,7 +208,7 @@ def _add_overlaps(totals, g, flat, offsets):
 
 
 @jit
-def _overlap_filters(flat, offsets, g, f, pitch, totals):
+def _weight_gradient_filters(flat, offsets, g, f, pitch, totals):
     """totals[k, t] += g[n, f + k] · flat[n, offsets[t] + ·] for up to four filters, all images n and all taps t."""
     images, filters, rows, columns = g.shape
     laid_out = np.zeros((4, rows * pitch), g.dtype)  # like the images: rows `pitch` apart, and zeros between them
@@ -220,23 +221,23 @@ def _overlap_filters(flat, offsets, g, f, pitch, totals):
             stop = min(start + BAND, rows * pitch)
             a, b, c, d = laid_out[0], laid_out[1], laid_out[2], laid_out[3]
             abcd = (a[start:stop], b[start:stop], c[start:stop], d[start:stop])
-            _add_overlaps(totals, abcd, flat[n, start:], offsets)
+            _add_weight_gradients(totals, abcd, flat[n, start:], offsets)
 
 
 @jit(parallel=True, entry=True)
-def _overlap(flat, offsets, g, pitch, partial_sums):
+def _weight_gradient(flat, offsets, g, pitch, partial_sums):
     n, (parts, filters, _) = len(g), partial_sums.shape
     tasks = parts * (filters // 4)
     if g.size * len(offsets) < SMALL:
         for task in range(tasks):
             part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
+            _weight_gradient_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
     else:
         for task in prange(tasks):
             part, f = task % parts, 4 * (task // parts)
             images = slice(part * n // parts, (part + 1) * n // parts)
-            _overlap_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
+            _weight_gradient_filters(flat[images], offsets, g[images], f, pitch, partial_sums[part, f : f + 4])
 
 
 def _windows(x, size, stride, padding):
@@ -251,12 +252,12 @@ def correlate_numpy(x, w, stride, padding):
     return np.moveaxis(np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))), -1, 1)
 
 
-def overlap_numpy(x, g, size, stride, padding):
+def weight_gradient_numpy(x, g, size, stride, padding):
     windows = _windows(x, size, stride, padding)
     return np.tensordot(g, windows, ((0, 2, 3), (0, 2, 3)))
 
 
-def spread_numpy(g, w, size, stride, padding):
+def input_gradient_numpy(g, w, size, stride, padding):
     (top, bottom), (left, right) = padding
     height, width = size
     rows, columns = g.shape[2:]

@@ -130,7 +130,7 @@ def conv2d_transpose(y, weights, /, image, stride=1, padding=0):
     stride, borders, size = _geometry(weights.shape[2:], image, stride, padding, both)
     if y.shape[2:] != size:
         raise ValueError(f"conv2d maps an image {tuple(image)} to {size}, so y cannot have shape {y.shape}")
-    return convolution.spread(y, weights, tuple(image), stride, borders)
+    return convolution.input_gradient(y, weights, tuple(image), stride, borders)
 
 
 def _conv2d_weights_rule(w, x, y, size, stride=1, padding=0):
@@ -150,7 +150,7 @@ def _conv2d_weights_rule(w, x, y, size, stride=1, padding=0):
     rule=_conv2d_weights_rule,
 )
 def conv2d_weights(x, y, /, size, stride=1, padding=0):
-    """w[f, c, k, l] = Σ y[n, f, i, j] · x̄[n, c, i·s + k, j·t + l] over n, i and j: how y overlaps x, moved by (k, l).
+    """w[f, c, k, l] = Σ y[n, f, i, j] · x̄[n, c, i·s + k, j·t + l] over n, i and j.
 
     x (n, channels, height, width), y (n, filters, rows, columns); returns (filters, channels, *size). stride and
     padding are those of the conv2d whose derivative it is: Σ y · conv2d(x, w) = Σ w · conv2d_weights(x, y).
@@ -161,7 +161,7 @@ def conv2d_weights(x, y, /, size, stride=1, padding=0):
     stride, borders, expected = _geometry(size, x.shape[2:], stride, padding, (x.shape, y.shape))
     if y.shape[2:] != expected:
         raise ValueError(f"conv2d maps images {x.shape} to {expected}, so y cannot have shape {y.shape}")
-    return convolution.overlap(x, y, tuple(size), stride, borders)
+    return convolution.weight_gradient(x, y, tuple(size), stride, borders)
 
 
 # ---------------------------------------------------------------------------------------------- pooling
