@@ -1,7 +1,9 @@
 """What the command line prints, as text."""
 
 import dataclasses
+import inspect
 import json
+import re
 
 import numpy as np
 
@@ -9,15 +11,18 @@ from l2l.evaluation import summary
 from l2l.registry import about
 
 FEW = 12  # validations shown of a meta-curve
+CITATION = re.compile(r"\s\([^()]*\d{4}[^()]*\)")
+SENTENCE_END = re.compile(r"[.:]$|\. (?=[A-Z])")
 
 
 def listing(registry):
     """Problems or optimizers: of each the name, what it is, and a line for every setting."""
     lines = []
     for name, cls in registry.items():
-        text, presets = (cls.__doc__ or "").split("\n")[0].split(" (")[0].rstrip(".:"), getattr(cls, "presets", None)
-        lines.append(f"{name:18} {text}")
+        paragraph = CITATION.sub("", inspect.getdoc(cls) or "").partition("\n\n")[0]
+        lines.append(f"{name:18} {SENTENCE_END.split(' '.join(paragraph.split()))[0]}")
         lines += [f"    {field.name:14} {about(field)}" for field in dataclasses.fields(cls)]
+        presets = getattr(cls, "presets", None)
         lines += [f"    {'preset':14} {' or '.join(presets)}, for several settings at once"] if presets else []
     return "\n".join(lines)
 

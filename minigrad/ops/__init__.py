@@ -44,14 +44,23 @@ for _name, _operation in {
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Var, f"__{_name}__", _on_values(getattr(operator, _name)))
 
+
+def _reshape(self, *lengths):
+    return shape.reshape(self, lengths[0] if len(lengths) == 1 else lengths)
+
+
+def _transpose(self, *axes):
+    return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+
 OPERATORS = {
     "__neg__": elementwise.negative,
     "__abs__": elementwise.abs,
     "__getitem__": shape.getitem,
     "__iter__": lambda self: (self[i] for i in range(len(self))),
     "T": property(shape.transpose),
-    "reshape": lambda self, *shape_: shape.reshape(self, shape_[0] if len(shape_) == 1 else shape_),
-    "transpose": lambda self, *axes: shape.transpose(self, axes[0] if len(axes) == 1 else axes or None),
+    "reshape": _reshape,
+    "transpose": _transpose,
 }
 METHODS = [
     *(reduce.sum, reduce.mean, reduce.max, reduce.min, reduce.var, reduce.std),
