@@ -10,7 +10,7 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while libraries load, until `program` sets its own
     os.environ.pop("MPLBACKEND", None)  # figures need no backend, and Matplotlib refuses to load with a misspelt one
 
-from l2l.cli.main import interrupt, main
+from l2l.cli.entry import interrupt, main
 
 
 def program():

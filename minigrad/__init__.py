@@ -11,8 +11,7 @@ from minigrad.core import (
     vjp,
 )
 from minigrad.curvature import empirical_fisher_product, fisher_product, gauss_newton_product, hessian, hvp
-from minigrad.ops.batch_norm import batch_norm
-from minigrad.ops.einsum import einsum
+from minigrad.ops.contractions import einsum
 from minigrad.ops.elementwise import (
     abs,
     add,
@@ -44,6 +43,7 @@ from minigrad.ops.elementwise import (
 from minigrad.ops.image import avg_pool2d, conv2d, conv2d_transpose, max_pool2d
 from minigrad.ops.linalg import dot, matmul, outer, tensordot
 from minigrad.ops.nn import cross_entropy, dropout, gelu, layer_norm, log_softmax, one_hot, silu, softmax
+from minigrad.ops.normalization import batch_norm
 from minigrad.ops.rearrange import diag, flip, repeat, roll, sort, tile, trace, tril, triu
 from minigrad.ops.reduce import logsumexp, max, mean, min, norm, std, sum, var
 from minigrad.ops.scans import cumprod, cumsum, prod

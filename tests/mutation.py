@@ -33,7 +33,7 @@ def tests_of(file):
     """Those that should notice, quick ones first."""
     if file.startswith("l2l"):
         return [f"tests/l2l/test_{name}.py" for name in LEARNING]
-    names = IMAGE if file.endswith(("image.py", "batch_norm.py")) else ENGINE
+    names = IMAGE if file.endswith(("image.py", "normalization.py")) else ENGINE
     return [f"tests/minigrad/test_{name}.py" for name in names]
 
 

@@ -81,3 +81,10 @@ def test_wheel_holds_every_module_and_every_data_file(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert packed == {name for name in there if not name.endswith("README.md")}
+
+
+def test_no_function_has_the_name_of_its_module():
+    """`package.name` would be the one or the other, whichever was imported last."""
+    for path in [*(ROOT / "minigrad").rglob("*.py"), *(ROOT / "l2l").rglob("*.py")]:
+        names = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+        assert path.stem not in names, path

@@ -4,12 +4,12 @@ import operator
 
 from minigrad.core import Var, stop_gradient
 from minigrad.ops import (
-    batch_norm,
-    einsum,
+    contractions,
     elementwise,
     image,
     linalg,
     nn,
+    normalization,
     rearrange,
     reduce,
     scans,
@@ -17,7 +17,7 @@ from minigrad.ops import (
     trigonometric,
 )
 
-__all__ = ["batch_norm", "einsum", "elementwise", "image", "linalg", "nn"]
+__all__ = ["contractions", "elementwise", "image", "linalg", "nn", "normalization"]
 __all__ += ["rearrange", "reduce", "scans", "shape", "trigonometric"]
 
 

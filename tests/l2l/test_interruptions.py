@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import l2l
-from l2l.cli.main import interrupt
+from l2l.cli.entry import interrupt
 from tests.conftest import UNIX
 
 pytestmark = UNIX
