@@ -75,6 +75,14 @@ def test_wrong_shapes_are_named(call, message):
         call()
 
 
+@pytest.mark.parametrize("k", range(-4, 6))
+@pytest.mark.parametrize("shape", [(2, 5), (4, 2), (3, 3)], ids=str)
+def test_every_diagonal_of_a_wide_a_tall_and_a_square_matrix_is_numpys(shape, k):
+    x = np.random.default_rng(0).normal(size=shape)
+    np.testing.assert_array_equal(mg.diag(x, k), np.diag(x, k), strict=True)
+    np.testing.assert_allclose(mg.trace(x, k), np.trace(x, k), rtol=1e-14)
+
+
 # ------------------------------------------------------------------------------------------ layers
 
 
