@@ -443,7 +443,8 @@ mended = ...  # for example Wrapped(lstm, gradient=2.0, update=0.5)
 def fault(answer):
     shift, mended = answer
     problem = Shifted(home, shift)
-    task = verdicts.written(draw_task(problem, "test", 0, 1))
+    verdicts.written(shift(draw_task(home, "test", 0, 1)))
+    task = draw_task(problem, "test", 0, 1)
     if not isinstance(mended, Wrapped) or mended.optimizer is not lstm:
         return "mended should be Wrapped(lstm, ...): the same learned steps, only scaled"
     first = float(task.loss(task.theta, task.next_batch()))
