@@ -40,7 +40,7 @@ def run(
 
 
 def check_contracts(problem, optimizer, phi, seed):
-    """Draw a task, evaluate its loss once and take one step. Raises L2LError where what they return cannot be used."""
+    """Draw a task, evaluate its loss once, take two steps. Raises L2LError where what they return cannot be used."""
     task = draw_task(problem, "validation", seed, 0)
     batch = task.next_batch()
     with np.errstate(all="ignore"):  # losses that are not finite are results

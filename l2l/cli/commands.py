@@ -195,13 +195,10 @@ def _files_in(folder):
 
 def _train(problem, optimizer, settings, folder, text, check):
     """Say what is done, meta-train and save."""
-    rest = dataclasses.asdict(settings)
-    seed = rest.pop("seed")
-    about = {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}
-    notes = {"problem": about, "data": problem.data, "command": text, "seed": seed, "training": rest}
+    notes = runs.provenance(problem, settings, text)
     print(f"data: {problem.data}\nmeta-training for {settings.episodes:,} episodes of {settings.steps:,} steps")
     print(COMPILING, flush=True)
-    return runs.train_and_save(problem, optimizer, folder, notes, check=check, seed=seed, **rest)
+    return runs.train_and_save(problem, optimizer, folder, notes, check=check, **dataclasses.asdict(settings))
 
 
 def _optimizer(text):

@@ -20,12 +20,7 @@ class Settings(Checked):
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
-    decay: float = setting(
-        1.0,
-        "final meta learning rate as a fraction of the initial one",
-        above=0,
-        most=1,
-    )
+    decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)
     clip: float | None = setting(None, "largest norm of a meta-gradient, scaled down to it; none: no limit", above=0)
     weights: str = setting("uniform", "losses in the meta-loss: all, or the last of an unroll", choices=WEIGHTS)
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")

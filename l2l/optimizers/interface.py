@@ -7,10 +7,9 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
+from minigrad.structure import Tree
 
 Array: TypeAlias = np.ndarray
-Tree: TypeAlias = Any
-"""An array, or a dict, list or tuple of trees; None is the empty tree."""
 
 
 class UpdateRule(Protocol):

@@ -66,9 +66,7 @@ def train(
     how = {"phi": phi, "resume": resume, "watch": report, "progress": progress, **settings}
     if out is None:
         return train_with_bar(problem, optimizer, **how)
-    notes = {"problem": {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}, "data": problem.data}
-    rest = dataclasses.asdict(given)
-    notes |= {"command": "l2l.train", "seed": rest.pop("seed"), "training": rest}
+    notes = provenance(problem, given, "l2l.train")
     name_in(OPTIMIZERS, optimizer)  # raises, before the work begins, where there is none
     with files.lock(out, FILES) as check:
         files.ensure_writable([Path(out) / name for name in FILES], overwrite)
@@ -77,6 +75,14 @@ def train(
 
 _LINES = [f"{field.name:19} {about(field)}" for field in dataclasses.fields(Settings)]
 train.__doc__ = (train.__doc__ or "").replace("SETTINGS", "\n        ".join(_LINES))
+
+
+def provenance(problem, settings, command):
+    """The notes in the files of a meta-training: its problem, data and settings, and the call that made it."""
+    about = {"name": name_in(PROBLEMS, problem), **settings_of(PROBLEMS, problem)}
+    rest = dataclasses.asdict(settings)
+    seed = rest.pop("seed")
+    return {"problem": about, "data": problem.data, "command": command, "seed": seed, "training": rest}
 
 
 def resume(folder: str | os.PathLike, *, report: Callable[[Training], object] | None = None, progress: bool = False):
