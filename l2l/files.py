@@ -125,9 +125,10 @@ def read(path: str | os.PathLike) -> bytes:
 def _checked(path):
     if not isinstance(path, (str, os.PathLike)):
         raise L2LError(f"a file is named by its path, not by {path!r}")
+    path = Path(path)  # "" becomes the current folder
     if os.path.isdir(path):
         raise L2LError(f"{path} is a folder: name a file")
-    return Path(path)
+    return path
 
 
 def _unreadable(path, error):

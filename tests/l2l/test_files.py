@@ -78,6 +78,12 @@ def test_existing_file_is_refused_unless_it_may_be_overwritten(tmp_path):
         files.ensure_writable([tmp_path], overwrite=True)
 
 
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_folder_is_not_written_to_as_a_file(path):
+    with pytest.raises(L2LError, match="is a folder: name a file"):
+        files.write(path, b"")
+
+
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
 @pytest.mark.parametrize("use", [lambda p: files.write_json(p, {}), load, doctor.read], ids=["write", "load", "read"])
 def test_name_that_no_file_can_have_is_refused(name, use, tmp_path):
