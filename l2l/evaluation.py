@@ -1,7 +1,9 @@
 """Fair comparison of optimizers: tuned on validation tasks, and run on the same test tasks."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from l2l.problems import Curvature, Problem, draw_task
 from l2l.problems.interface import scalar
 from l2l.registry import whole
 from l2l.unrolling import unroll
+from l2l.workers import spread
 from minigrad import threads
 
 POINTS_PER_DECADE = 3
@@ -21,22 +24,31 @@ MOST_POINTS = 24  # of the grid of learning rates; if the best is still at its e
 
 @threads.for_kernels()
 def run(
-    optimizer: Optimizer, phi: Tree, problem: Problem, split: str, seed: int, repeats: int, steps: int
+    optimizer: Optimizer,
+    phi: Tree,
+    problem: Problem,
+    split: str,
+    seed: int,
+    repeats: int,
+    steps: int,
+    executor: Executor | None = None,
 ) -> np.ndarray:
     """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs, divided by the task's `functions`: (repeats, steps).
 
     Run i uses task i of the split for this seed, for every optimizer. A run that diverges has infinite or NaN losses
-    from that step on.
+    from that step on. executor: whose workers share the runs; None: this process does all.
     """
     whole(steps=steps, repeats=repeats)
-    curves = []
+    each = spread(functools.partial(_run, optimizer, phi, problem, split, seed, steps), executor)
+    return np.stack(each([(i,) for i in range(repeats)]))
+
+
+def _run(optimizer, phi, problem, split, seed, steps, i):
+    task = draw_task(problem, split, seed, i)
+    rule = fitted(optimizer, task)
     with np.errstate(all="ignore"):  # a diverging run is a result, not a warning
-        for i in range(repeats):
-            task = draw_task(problem, split, seed, i)
-            rule = fitted(optimizer, task)
-            losses = unroll(rule, phi, task, task.theta, rule.init_state(task.theta), [1.0] * steps)[-1]
-            curves.append(np.asarray(losses, np.float64) / task.functions)
-    return np.stack(curves)
+        losses = unroll(rule, phi, task, task.theta, rule.init_state(task.theta), [1.0] * steps)[-1]
+        return np.asarray(losses, np.float64) / task.functions
 
 
 def check_contracts(problem, optimizer, phi, seed):
@@ -66,17 +78,19 @@ def tune(
     steps: int,
     objective: str = "sum",
     around: float | None = None,
+    executor: Executor | None = None,
 ) -> tuple[Any, bool]:
     """The optimizer with its best learning rate on validation tasks, and whether that is at the edge of the grid.
 
     objective: a key of OBJECTIVES. The grid has three rates per decade, from 10⁻³ to 1, or, if `around` is given, only
     the nearest one to it and its two neighbours. It grows outwards while the best rate is at its edge, up to
-    MOST_POINTS rates.
+    MOST_POINTS rates. executor: as of `run`.
     """
 
     def score(exponent):
         candidate = dataclasses.replace(optimizer, learning_rate=_rate(exponent))
-        value = OBJECTIVES[objective](run(candidate, candidate.init(), problem, "validation", seed, repeats, steps))
+        curves = run(candidate, candidate.init(), problem, "validation", seed, repeats, steps, executor)
+        value = OBJECTIVES[objective](curves)
         return value if np.isfinite(value) else np.inf
 
     first, last = -3 * POINTS_PER_DECADE, 0
@@ -106,6 +120,7 @@ def compare(
     tuning_repeats: int = 5,
     seed: int = 0,
     report: Callable[[str], object] | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Race optimizers on the same fresh test tasks.
 
@@ -113,7 +128,7 @@ def compare(
     entries: {name: (optimizer, φ)}; with φ None the rule's own constants are used, its learning rate tuned first.
     Returns {name: {"learning_rate", "grid_edge", "curves"}}, curves being `run`'s array; the learning rate is the one
     in φ, and None where a rule has none. report(name), where given, is called when an entry is done. A run that
-    diverges is a result, too: see `run`.
+    diverges is a result, too: see `run`. executor: any `concurrent.futures.Executor`, whose workers share the runs.
 
     Raises L2LError for arguments that cannot work, or a problem or an optimizer that does not keep its contract.
     """
@@ -125,9 +140,9 @@ def compare(
     for name, (optimizer, phi) in entries.items():
         on_edge = False
         if phi is None:
-            optimizer, on_edge = tune(optimizer, problem, seed, tuning_repeats, steps)
+            optimizer, on_edge = tune(optimizer, problem, seed, tuning_repeats, steps, executor=executor)
             phi = optimizer.init()
-        curves = run(optimizer, phi, problem, "test", seed, repeats, steps)
+        curves = run(optimizer, phi, problem, "test", seed, repeats, steps, executor)
         results[name] = {"learning_rate": _rate_in(phi, optimizer), "grid_edge": on_edge, "curves": curves}
         if report:
             report(name)

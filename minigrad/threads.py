@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from threadpoolctl import ThreadpoolController
 
+from minigrad.kernels._jit import enabled, numba
+
 
 @contextlib.contextmanager
 def for_kernels() -> Iterator[None]:
@@ -17,6 +19,21 @@ def for_kernels() -> Iterator[None]:
     keep_scipy_to_one_thread()  # before the context, or leaving the context would undo it
     with _blas().limit(limits=1):
         yield
+
+
+@contextlib.contextmanager
+def single() -> Iterator[None]:
+    """Within this context, the kernels that this thread of Python calls run on it alone: for one of several processes
+    that share the cores."""
+    if not enabled:
+        yield
+        return
+    count = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(count)
 
 
 @functools.cache

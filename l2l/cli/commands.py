@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from l2l import files, plots
+from l2l import files, plots, workers
 from l2l.cli import report
 from l2l.diagnosis import doctor
 from l2l.errors import L2LError
@@ -42,14 +42,26 @@ class _Races(_Writes):
     repeats: int = setting(20, "runs of each optimizer on tasks of the test split", least=1, most=MOST)
     seed: int = setting(0, "seed of all tasks", least=0, most=MOST_SEED)
 
-    def race(self, problem, entries):
+    def race(self, problem, entries, executor=None):
         """The results of `compare`, which are printed, and a document of them for JSON."""
         options = {"steps": self.steps, "repeats": self.repeats, "seed": self.seed}
         with tqdm(total=len(entries), desc="tuning and racing", unit="optimizer") as bar:
-            results = compare(problem, entries, **options, report=lambda name: bar.update())
+            results = compare(problem, entries, **options, report=lambda name: bar.update(), executor=executor)
         print(report.race(results, self.steps))
         about = {"problem": name_in(PROBLEMS, problem), "settings": settings_of(PROBLEMS, problem)}
         return results, {**about, **options, "data": problem.data, "optimizers": summary(results)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared(Checked):
+    workers: int = setting(1, "processes on this machine that share the tasks", least=1, most=1000)
+    scheduler: str | None = setting(None, "address of a Dask scheduler whose workers share the tasks")
+
+    def executor(self):
+        """The context of the executor that these settings ask for."""
+        if self.scheduler and self.workers > 1:
+            raise L2LError("the scheduler has workers of its own: give --workers or --scheduler, not both")
+        return workers.of_scheduler(self.scheduler) if self.scheduler else workers.local(self.workers)
 
 
 @command
@@ -81,7 +93,7 @@ class Demo(_Races):
 
 
 @command
-class Train(_Writes):
+class Train(_Writes, _Shared):
     """meta-train an optimizer, or resume a run"""
 
     optimizer: str = setting("lstm", "NAME or NAME:SETTING=VALUE, or one for each part of θ, PART=NAME,PART=NAME")
@@ -89,18 +101,20 @@ class Train(_Writes):
     resume: Path | None = setting(None, "resume the run in this folder, with the settings that it has")
 
     def run(self, call):
-        if self.resume and (call.problem or call.training or self != Train(resume=self.resume)):
+        allowed = Train(resume=self.resume, workers=self.workers, scheduler=self.scheduler)
+        if self.resume and (call.problem or call.training or self != allowed):
             raise L2LError("--resume takes the settings from the folder of the run: leave out all other options")
         if self.resume:
-            training = runs.resume_training(self.resume)
+            with self.executor() as executor:
+                training = runs.resume_training(self.resume, executor=executor)
         elif not (call.problem and self.out):
             raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, and --out DIR; or --resume DIR")
         else:
             settings, optimizer = Settings(**call.training), _optimizer(self.optimizer)
             fitted(optimizer, draw_task(call.problem, "train", settings.seed, 1))  # groups must be the parts of θ
-            with files.lock(self.out, runs.FILES) as check:
+            with files.lock(self.out, runs.FILES) as check, self.executor() as executor:
                 files.ensure_writable(_files_in(self.out), self.overwrite)
-                training = _train(call.problem, optimizer, settings, self.out, call.text, check)
+                training = _train(call.problem, optimizer, settings, self.out, call.text, check, executor)
         for line in report.exceptions(training):
             print(line)
         optimizer, log, _ = _files_in(self.resume or self.out)
@@ -108,7 +122,7 @@ class Train(_Writes):
 
 
 @command
-class Compare(_Races):
+class Compare(_Races, _Shared):
     """race optimizers on tasks that none of them has seen"""
 
     optimizers: str | None = setting(None, "LABEL=FILE (saved), NAME or NAME:SETTING=VALUE, with commas between")
@@ -121,7 +135,8 @@ class Compare(_Races):
         entries, targets = _entries(self.optimizers), [path for path in (self.json, self.plot) if path]
         files.ensure_writable(targets, self.overwrite)
         print(f"data: {call.problem.data}")
-        results, document = self.race(call.problem, entries)
+        with self.executor() as executor:
+            results, document = self.race(call.problem, entries, executor)
         if self.json:
             files.write_json(self.json, document)
         if self.plot:
@@ -193,12 +208,13 @@ def _files_in(folder):
     return [folder / name for name in runs.FILES]
 
 
-def _train(problem, optimizer, settings, folder, text, check):
+def _train(problem, optimizer, settings, folder, text, check, executor=None):
     """Say what is done, meta-train and save."""
     notes = runs.provenance(problem, settings, text)
     print(f"data: {problem.data}\nmeta-training for {settings.episodes:,} episodes of {settings.steps:,} steps")
     print(COMPILING, flush=True)
-    return runs.train_and_save(problem, optimizer, folder, notes, check=check, **dataclasses.asdict(settings))
+    how = {"check": check, "executor": executor, **dataclasses.asdict(settings)}
+    return runs.train_and_save(problem, optimizer, folder, notes, **how)
 
 
 def _optimizer(text):

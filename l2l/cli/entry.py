@@ -10,6 +10,8 @@ from l2l.cli import options, report
 from l2l.cli.stderr import Remarks
 from l2l.errors import L2LError
 
+ELSEWHERE = {"--out": ["--out", "DIR"], "--workers": [], "--scheduler": []}
+
 
 def main(arguments=None):
     """Run `python -m l2l` with these words, by default the program's own, and return its exit code."""
@@ -54,8 +56,12 @@ def interrupt(number: int = signal.SIGINT, frame=None):
 
 
 def _portable(arguments):
-    """The call as anyone would type it, without the folder that it writes to, as no result depends on that."""
-    words = [word for item in arguments for word in (item.split("=", 1) if item.startswith("--out=") else [item])]
-    if "--out" in words[:-1]:
-        words[words.index("--out") + 1] = "DIR"
+    """The call as anyone would type it, without the folder that it writes to and who shares the work: no result depends
+    on these."""
+    split = [item.split("=", 1) if item.split("=")[0] in ELSEWHERE else [item] for item in arguments]
+    words = [word for item in split for word in item]
+    for option, instead in ELSEWHERE.items():
+        if option in words[:-1]:
+            at = words.index(option)
+            words[at : at + 2] = instead
     return shlex.join(["python", "-m", "l2l", *words])

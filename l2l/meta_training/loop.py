@@ -1,7 +1,9 @@
 """Meta-training: gradient descent on φ through unrolled optimization, by truncated backpropagation through time."""
 
+import functools
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,13 +13,15 @@ import minigrad as mg
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluation import check_contracts, run
 from l2l.meta_training.measurements import finite, measure
-from l2l.meta_training.state import WEIGHTS, Settings, Training
+from l2l.meta_training.state import WEIGHTS, Settings, Training, Trajectory
 from l2l.optimizers import Adam, check_optimizer, fitted
 from l2l.optimizers.interface import Array, Optimizer, Tree, check_phi
 from l2l.problems import Problem, Task, draw_task
 from l2l.unrolling import unroll
+from l2l.workers import spread
 from minigrad import threads
 
+MOST_KEPT = 1000  # tasks with their batches that a worker keeps
 MOST_SKIPPED = 10  # in a row: one skipped episode can happen, ten of them mean that φ no longer works on any task
 
 
@@ -29,14 +33,16 @@ def meta_train(
     phi: Tree = None,
     resume: Training | None = None,
     report: Callable[[Training], object] | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> Training:
     """Meta-train optimizer on problem and return a `Training`: the loop of `l2l.train`, without files or progress bar.
 
-    An episode draws f and θ_0 afresh, takes `steps` steps cut into unrolls of `unroll_length`, and after each unroll
-    one step of Adam on φ. Before the first and after every `validate_every`-th episode φ is frozen and judged on
+    A task is drawn afresh: f and θ_0. The optimizer takes `steps` steps on it, cut into unrolls of `unroll_length`, and
+    Adam takes one on φ after each unroll, with the mean over `tasks` tasks. An episode ends when one of them does. Before the first and after every `validate_every`-th episode φ is frozen and judged on
     `validation_tasks` tasks, and the best one is kept. phi: where to begin, if not at `optimizer.init`. settings:
-    fields of `Settings`. report(training) is called before the first and after every episode.
+    fields of `Settings`. report(training) is called before the first and after every episode. executor: whose workers
+    share the tasks of a meta-step and of a validation; None: this process does all. The bits are the same.
 
     resume: a Training, such as report was given, to continue on the same problem with the same optimizer. The result is
     bit-identical to that of an uninterrupted run: an episode depends on nothing else, for its task is drawn by seed and
@@ -50,14 +56,17 @@ def meta_train(
     if resume is not None and (phi is not None or settings):
         raise L2LError("a resumed meta-training has its φ and settings: give resume alone")
     check_optimizer(optimizer, phi)
-    training = _begun(problem, optimizer, phi, settings_from(settings)) if resume is None else resume
+    training = _begun(problem, optimizer, phi, settings_from(settings), executor) if resume is None else resume
+    unroll_each = spread(Unroll(problem, optimizer, training.settings), executor)
     while True:
         if report:
             report(training)
         _check_not_lost(training)
         if training.finished:
             return training
-        training = _after_episode(problem, optimizer, training)
+        training = _after_episode(training, unroll_each)
+        if training.validation_is_due:
+            training = _validated(problem, optimizer, training, executor)
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
@@ -69,13 +78,13 @@ def settings_from(given: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def _begun(problem, optimizer, phi, settings):
+def _begun(problem, optimizer, phi, settings, executor):
     phi = optimizer.init(np.random.default_rng([settings.seed, 17])) if phi is None else phi
     check_phi(optimizer, phi)
     check_contracts(problem, optimizer, phi, settings.seed)
     meta_state = Adam().init_state(mg.tree.ravel(phi)[0])
-    training = Training(phi, latest=phi, initial=phi, meta_state=meta_state, settings=settings)
-    return _validated(problem, optimizer, training)
+    training = Training(phi, phi, phi, meta_state, settings, trajectories=(None,) * settings.tasks)
+    return _validated(problem, optimizer, training, executor)
 
 
 def _check_not_lost(training):
@@ -88,58 +97,79 @@ def _check_not_lost(training):
         )
 
 
-def _after_episode(problem, optimizer, training):
+def _after_episode(training, unroll_each):
     """The training after one more episode. The given one is not changed, so that a caller may keep it."""
-    begin, settings, episode = time.perf_counter(), training.settings, len(training.history) + 1
-    task = draw_task(problem, "train", settings.seed, episode)
-    phi, meta_state, norms, numbers = run_episode(optimizer, task, training, settings.rate(episode))
+    begin, episode = time.perf_counter(), len(training.history) + 1
+    training, numbers = run_episode(training, training.settings.rate(episode), unroll_each)
     record = {"episode": episode, **numbers, "seconds": time.perf_counter() - begin}
-    training = replace(
-        training,
-        latest=phi,
-        meta_state=meta_state,
-        meta_steps=training.meta_steps + len(norms),
-        history=[*training.history, record],
-    )
-    if episode % settings.validate_every == 0 or episode == settings.episodes:
-        return _validated(problem, optimizer, training)
-    return training
+    return replace(training, history=[*training.history, record])
 
 
-def run_episode(optimizer: Optimizer, task: Task, training: Training, rate: float):
-    """Run one episode on task. Returns φ and the meta-optimizer's state after it, the meta-gradients' norms, and the
-    numbers of the episode's record."""
-    settings, phi, meta_state = training.settings, training.latest, training.meta_state
-    meta_optimizer, meta_phi = Adam(), Adam(rate).init()
-    optimizer = fitted(optimizer, task)
-    theta, state, losses = task.theta, optimizer.init_state(task.theta), []
-    norms, clipped, skipped = [], 0, 0
-    for start in range(0, settings.steps, settings.unroll_length):
-        weights = WEIGHTS[settings.weights](min(settings.unroll_length, settings.steps - start))
-        with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            total, gradient, theta, state, part = meta_gradient(
-                optimizer, phi, task, theta, state, weights, settings.second_derivatives
-            )
-            norm = np.linalg.norm(gradient)  # infinite where Adam's squares would overflow and break its state
-        if not (np.isfinite(total) and np.isfinite(norm)):
-            skipped = 1
-            break  # θ is not finite any more
-        norms.append(float(norm))
-        if settings.clip is not None and norm > settings.clip:
-            gradient, clipped = gradient * (settings.clip / norm), clipped + 1
-        with np.errstate(over="ignore", invalid="ignore"):  # if the rate exceeds float32, the next losses show it
-            update, meta_state = meta_optimizer(meta_phi, gradient, meta_state)
-        flat, unravel = mg.tree.ravel(phi)
-        phi = _with_dtypes_of(phi, unravel(flat + update))
-        losses += part
+def run_episode(training: Training, rate: float, unroll_each: Callable) -> tuple[Training, dict]:
+    """Take meta-steps until the first of the trajectories ends. Returns the training after it, but for its history,
+    and the numbers of the episode's record.
+
+    unroll_each: gives of a list of pairs (φ, trajectory) what `Unroll` gives of each. A meta-step averages the
+    meta-gradients of all trajectories, each clipped by itself, in the order of their tasks' numbers. One whose
+    meta-loss or gradient is not finite is left out and ends: θ is not finite any more. A new task takes the place of
+    one that ended.
+    """
+    settings, phi, meta_state, clip = training.settings, training.latest, training.meta_state, training.settings.clip
+    trajectories: list[Any] = list(training.trajectories)
+    drawn = training.drawn
+    norms, meta_steps, ended, skipped = [], 0, [], 0
+    while True:
+        drawn = _draw_missing(trajectories, drawn, settings)
+        ways = sorted(enumerate(trajectories), key=lambda item: item[1].number)
+        gradients, found = [], unroll_each([(phi, way) for _, way in ways])
+        for (k, _), (total, gradient, after) in zip(ways, found, strict=True):
+            with np.errstate(over="ignore"):
+                norm = np.linalg.norm(gradient)  # infinite where Adam's squares would overflow and break its state
+            sound = np.isfinite(total) and np.isfinite(norm)
+            trajectories[k] = after if sound and not after.finished else None
+            if sound:
+                norms.append(float(norm))
+                gradients.append(gradient if clip is None or norm <= clip else gradient * (clip / norm))
+                ended += [after] if after.finished else []
+            else:
+                skipped += 1
+        if gradients:
+            phi, meta_state = _meta_step(phi, meta_state, gradients, rate)
+            meta_steps += 1
+        if trajectories[0] is None or not gradients:
+            break
+    training = replace(training, latest=phi, meta_state=meta_state, meta_steps=training.meta_steps + meta_steps)
     numbers = {
-        "train": None if skipped else float(np.sum(losses)) / task.functions,
+        "train": float(np.mean([float(np.sum(way.losses)) / way.functions for way in ended])) if ended else None,
         "meta_learning_rate": rate,
         "meta_gradient_norm": float(np.mean(norms)) if norms else None,
-        "clipped": clipped,
+        "clipped": 0 if clip is None else sum(norm > clip for norm in norms),
         "skipped": skipped,
     }
-    return phi, meta_state, norms, numbers
+    return replace(training, drawn=drawn, trajectories=tuple(trajectories)), numbers
+
+
+def _meta_step(phi, meta_state, gradients, rate):
+    """φ and the state of Adam after one step with the mean of the meta-gradients."""
+    mean = functools.reduce(np.add, [gradient / len(gradients) for gradient in gradients])
+    with np.errstate(over="ignore", invalid="ignore"):  # if the rate exceeds float32, the next losses show it
+        update, meta_state = Adam()(Adam(rate).init(), mean, meta_state)
+    flat, unravel = mg.tree.ravel(phi)
+    return _with_dtypes_of(phi, unravel(flat + update)), meta_state
+
+
+def _draw_missing(trajectories, drawn, settings):
+    """Put a new task's trajectory wherever one is missing. Returns how many tasks are drawn then.
+
+    The first ones end early, at different steps, and so those after them begin at different meta-steps: no meta-step
+    learns from beginnings alone.
+    """
+    for k, there in enumerate(trajectories):
+        if there is None:
+            drawn, steps = drawn + 1, settings.steps_on(drawn + 1)
+            early = k if drawn <= settings.tasks else 0
+            trajectories[k] = Trajectory(drawn, -(-steps * early // settings.tasks) if early else steps)
+    return drawn
 
 
 def _with_dtypes_of(old, phi):
@@ -148,18 +178,67 @@ def _with_dtypes_of(old, phi):
     return rebuild([leaf.astype(was.dtype) for leaf, was in zip(leaves, mg.tree.flatten(old)[0], strict=True)])
 
 
-def _validated(problem, optimizer, training):
+def _validated(problem, optimizer, training, executor):
     """The training after its latest φ was evaluated on validation tasks, and kept if it is the best."""
     settings, phi, history = training.settings, training.latest, training.history
-    curves = run(optimizer, phi, problem, "validation", settings.seed, settings.validation_tasks, settings.steps)
+    seed, tasks, steps = settings.seed, settings.validation_tasks, settings.steps
+    curves = run(optimizer, phi, problem, "validation", seed, tasks, steps, executor)
     loss = float(curves.sum(axis=1).mean())
-    diagnostics = measure(optimizer, phi, training.initial, problem, settings.seed, curves)
+    diagnostics = measure(optimizer, phi, training.initial, problem, seed, curves)
     numbers = {"validation": finite(loss), "diagnostics": diagnostics}
     if loss < training.best:  # never true of a loss that is not finite
         training = replace(training, phi=phi, best=loss, best_episode=len(history))
     if not history:
         return replace(training, untrained=numbers)
     return replace(training, history=[*history[:-1], {**history[-1], **numbers}])
+
+
+class Unroll:
+    """Takes the meta-gradient of the next unroll of a trajectory: what a worker has of a meta-training.
+
+    θ and the optimizer's state travel with the trajectory. The tasks in use stay here with their streams of batches.
+    One that is not here, or not at this step, as after another worker had it, is drawn again, and its batches up to
+    there.
+    """
+
+    def __init__(self, problem: Problem, optimizer: Optimizer, settings: Settings):
+        self.problem, self.optimizer, self.settings = problem, optimizer, settings
+        self._tasks = {}  # {number: (task, batches taken)}
+
+    def __reduce__(self):
+        return Unroll, (self.problem, self.optimizer, self.settings)
+
+    def __call__(self, phi: Tree, trajectory: Trajectory) -> tuple[Any, Array, Trajectory]:
+        """The meta-loss, its gradient with respect to φ as a vector, and the trajectory after the unroll."""
+        settings, way = self.settings, trajectory
+        task = self._task(way)
+        optimizer = fitted(self.optimizer, task)
+        theta, state = way.reached or (task.theta, optimizer.init_state(task.theta))
+        step = min(way.step + settings.unroll_length, way.steps)
+        weights = WEIGHTS[settings.weights](step - way.step)
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks
+            total, gradient, *reached, losses = meta_gradient(
+                optimizer, phi, task, theta, state, weights, settings.second_derivatives
+            )
+        losses = np.concatenate([way.losses, losses]) if way.step else np.asarray(losses)
+        way = replace(way, step=step, losses=losses, reached=None, functions=task.functions)
+        if not way.finished:
+            way = replace(way, reached=tuple(reached))
+            self._keep(way, task)
+        return total, gradient, way
+
+    def _task(self, way):
+        task, taken = self._tasks.pop(way.number, (None, -1))
+        if task is None or taken != way.step:
+            task = draw_task(self.problem, "train", self.settings.seed, way.number)
+            for _ in range(way.step):
+                task.next_batch()
+        return task
+
+    def _keep(self, way, task):
+        if len(self._tasks) >= MOST_KEPT:  # of some the trajectories went on elsewhere
+            self._tasks.clear()
+        self._tasks[way.number] = task, way.step
 
 
 def meta_gradient(

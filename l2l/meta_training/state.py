@@ -4,19 +4,28 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from l2l.errors import L2LError
 from l2l.registry import MOST, MOST_SEED, Checked, setting
 
 WEIGHTS = {"uniform": lambda steps: [1.0] * steps, "last": lambda steps: [0.0] * (steps - 1) + [1.0]}
 """The weights w_t of the meta-loss Σ_t w_t f(θ_t) of an unroll (Andrychowicz et al. 2016, eq. 3), by name. The paper
 takes "uniform", for every step then has a gradient to learn from; "last" is its eq. 2, with the T of each unroll."""
 
+MOST_TASKS = 100_000
+
 
 @dataclass(frozen=True)
 class Settings(Checked):
     """How to meta-train. Raises L2LError for a setting that cannot work."""
 
-    episodes: int = setting(100, "episodes of meta-training, each on a task of its own", least=1, most=MOST)
-    steps: int = setting(100, "steps that the optimizer takes in an episode", least=1, most=MOST)
+    episodes: int = setting(100, "episodes of meta-training, each on new tasks", least=1, most=MOST)
+    tasks: int = setting(1, "tasks whose meta-gradients each meta-step averages", least=1, most=MOST_TASKS)
+    steps: int = setting(100, "steps that the optimizer takes on a task", least=1, most=MOST)
+    horizon: tuple[int, ...] | None = setting(
+        None, "LEAST-MOST: draw the steps on each training task, log-uniformly; none: steps", least=1, most=MOST
+    )
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
@@ -31,6 +40,18 @@ class Settings(Checked):
         None, "stop after this many validations without a new best; none: never", least=1, most=MOST
     )
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.horizon is not None and not (len(self.horizon) == 2 and self.horizon[0] <= self.horizon[1]):
+            raise L2LError(f"horizon is the least and the most steps of a task, as in 50-1000, not {self.horizon}")
+
+    def steps_on(self, number):
+        """The steps on the training task of this number: `steps`, or drawn log-uniformly from `horizon`."""
+        if self.horizon is None:
+            return self.steps
+        least, most = np.log(self.horizon)
+        return round(math.exp(np.random.default_rng([self.seed, 23, number]).uniform(least, most)))
+
     def rate(self, episode):
         """The rate of the meta-steps in an episode, counted from 1: linear warm-up times geometric decay."""
         share = (episode - 1) / max(self.episodes - 1, 1)
@@ -38,17 +59,39 @@ class Settings(Checked):
 
 
 @dataclass(frozen=True)
+class Trajectory:
+    """The optimizer's way on one task, of which `step` of `steps` steps are done.
+
+    number: the task's among the training tasks. reached: θ and the optimizer's state there; None at both ends. losses:
+    f(θ_0), f(θ_1), …, each a sum over the task's `functions`.
+    """
+
+    number: int
+    steps: int
+    step: int = 0
+    reached: Any = None
+    losses: Any = ()
+    functions: int = 1
+
+    @property
+    def finished(self):
+        return self.step == self.steps
+
+
+@dataclass(frozen=True)
 class Training:
     """The state of a meta-training after an episode: plain numbers, and trees for φ.
 
     phi: the φ with the lowest validation loss so far, from episode `best_episode`; `latest` is the current φ, after
-    `meta_steps` steps, and `initial` the first. meta_state: the moments of Adam. history: one record per episode, with
+    `meta_steps` steps, and `initial` the first. meta_state: the moments of Adam. drawn: how many tasks were drawn.
+    trajectories: one for each of the `tasks` that are learned from at a time, None where the next episode draws a new
+    task. history: one record per episode, with
 
         episode               its number, from 1
-        train                 the summed loss of the episode's own task
+        train                 the summed loss of the tasks that ended in it, their mean
         meta_learning_rate    the rate of its meta-steps
         meta_gradient_norm    the mean norm of its meta-gradients, before clipping
-        clipped, skipped      how many meta-gradients were clipped; how many meta-steps were skipped as not finite
+        clipped, skipped      how many meta-gradients were clipped; how many were not finite, and their tasks dropped
         seconds               its duration, without validation
 
     and, after a validation, "validation", the summed loss, as the mean over validation tasks, and "diagnostics", the
@@ -66,6 +109,8 @@ class Training:
     meta_steps: int = 0
     untrained: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
+    drawn: int = 0
+    trajectories: tuple[Trajectory | None, ...] = (None,)
 
     @property
     def finished(self):
@@ -74,8 +119,15 @@ class Training:
         return len(self.history) >= self.settings.episodes or fruitless >= (self.settings.patience or math.inf)
 
     @property
+    def validation_is_due(self):
+        """Whether a validation follows the last episode."""
+        return len(self.history) % self.settings.validate_every == 0 or len(self.history) == self.settings.episodes
+
+    @property
     def skipped_in_a_row(self):
-        return next((i for i, record in enumerate(reversed(self.history)) if not record["skipped"]), len(self.history))
+        """How many of the last episodes had no task that ended with finite numbers."""
+        lost = [bool(record["skipped"]) and record["train"] is None for record in reversed(self.history)]
+        return next((i for i, all_lost in enumerate(lost) if not all_lost), len(lost))
 
     def curve(self):
         """The losses by episode, rounded to keep files with thousands of them small."""

@@ -5,6 +5,7 @@ Each file is an `archive`: the leaves of the trees are its arrays, and the heade
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 from pathlib import Path
@@ -14,14 +15,15 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import DataError, OptimizerFileError
-from l2l.meta_training.state import Settings, Training
-from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
-from l2l.problems import PROBLEMS, make_problem
+from l2l.meta_training.state import Settings, Training, Trajectory
+from l2l.optimizers import OPTIMIZERS, check_optimizer, fitted, make_optimizer
+from l2l.problems import PROBLEMS, draw_task, make_problem
 from l2l.registry import UnknownName, name_in, settings_of
 from l2l.storage import archive
 
 OPTIMIZER_FORMAT, OLD_OPTIMIZER_FORMAT = "l2l-optimizer-2", archive.UNCHECKED
 CHECKPOINT_FORMAT = "l2l-checkpoint-1"
+WAY = ("number", "steps", "step", "functions")  # of a trajectory, beside its arrays
 TRAINED = Path(__file__).parents[1] / "trained"  # the optimizers that come with the package
 
 
@@ -63,6 +65,10 @@ def save_training(path: str | Path, problem, optimizer, training: Training, note
     state = {field.name: getattr(training, field.name) for field in dataclasses.fields(training)}
     trees = {name: state.pop(name) for name in ("phi", "latest", "initial")}
     trees["meta"] = {moment: array for moment, array in state.pop("meta_state").items() if moment != "t"}
+    for k, way in enumerate(state.pop("trajectories")):
+        state.setdefault("trajectories", []).append(way and {name: getattr(way, name) for name in WAY})
+        if way:
+            trees[f"trajectory.{k}"] = {"reached": way.reached, "losses": way.losses}
     header = {
         "format": CHECKPOINT_FORMAT,
         **_rule(optimizer),
@@ -95,7 +101,11 @@ def load_training(path: str | Path) -> tuple:
         phi, latest, initial = (_tree(arrays, name, template) for name in ("phi", "latest", "initial"))
         vector = mg.tree.ravel(template)[0]
         meta_state = {**_tree(arrays, "meta", {"m": vector, "v": vector}), "t": state["meta_steps"]}
-        training = Training(phi, latest, initial, meta_state, Settings(**header["training"]), **state)
+        settings = Settings(**header["training"])
+        state.setdefault("drawn", len(state["history"]))  # older checkpoints have one task an episode
+        at = functools.partial(_trajectory, problem, optimizer, settings, arrays)
+        ways = [at(k, way) for k, way in enumerate(state.pop("trajectories", [None]))]
+        training = Training(phi, latest, initial, meta_state, settings, trajectories=tuple(ways), **state)
         _check_history(training)
         return problem, optimizer, training, header["notes"]
 
@@ -110,6 +120,16 @@ def _rule(optimizer):
 def _template(optimizer):
     with np.errstate(all="ignore"):  # only the shapes count
         return optimizer.init(np.random.default_rng(0))
+
+
+def _trajectory(problem, optimizer, settings, arrays, k, way):
+    """The k-th trajectory of a training. Its task and a new state of the optimizer have the structure of its trees."""
+    if way is None:
+        return None
+    task = draw_task(problem, "train", settings.seed, way["number"])
+    start = task.theta, fitted(optimizer, task).init_state(task.theta)
+    reached = _tree(arrays, f"trajectory.{k}.reached", start)
+    return Trajectory(**{name: way[name] for name in WAY}, reached=reached, losses=arrays[f"trajectory.{k}.losses"])
 
 
 def _check_history(training):
@@ -158,13 +178,16 @@ def _leaves(name, tree):
 
 
 def _tree(arrays, prefix, template):
-    """The tree with the structure of template whose leaves are among the arrays."""
+    """The tree with the structure of template whose leaves are among the arrays. A number stays a number."""
 
-    def kind(array):
-        return "missing" if array is None else f"{array.dtype} of shape {array.shape}"
+    def kind(leaf):
+        return "missing" if leaf is None else f"{leaf.dtype} of shape {leaf.shape}"
 
     wanted = _leaves(prefix, template)
     for name, leaf in wanted.items():
-        if kind(arrays.get(name)) != kind(leaf):
-            raise ValueError(f"{name} is {kind(arrays.get(name))}, its settings ask for {kind(leaf)}")
-    return mg.tree.flatten(template)[1]([arrays[name] for name in wanted])
+        if kind(arrays.get(name)) != kind(np.asarray(leaf)):
+            raise ValueError(f"{name} is {kind(arrays.get(name))}, its settings ask for {kind(np.asarray(leaf))}")
+    found = [
+        arrays[name] if isinstance(leaf, np.ndarray) else type(leaf)(arrays[name]) for name, leaf in wanted.items()
+    ]
+    return mg.tree.flatten(template)[1](found)

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def train(
     out: str | os.PathLike | None = None,
     progress: bool = False,
     overwrite: bool = False,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> Training:
     """Meta-train optimizer on problem: learn φ by gradient descent on the meta-loss Σ_t w_t f(θ_t) of unrolled
@@ -55,6 +57,9 @@ def train(
     loaded by.
     overwrite: replace the files of an earlier training.
 
+    executor: any `concurrent.futures.Executor`, whose workers share the `tasks` of each meta-step and the tasks of
+    validations; None: this process does all. The result has the same bits. See docs/workers.md.
+
     Raises L2LError for settings that cannot work, a problem or optimizer that does not keep its contract
     (`problems.Problem`, `optimizers.UpdateRule`), or files that are there already; DivergenceError where the meta-loss
     or its gradient is not finite in 10 episodes in a row.
@@ -63,7 +68,7 @@ def train(
     if not (resume is None or isinstance(resume, Training)):
         raise L2LError(f"resume is a Training, not {resume!r}: l2l.resume(DIR) continues one from its files")
     given = settings_from(settings) if resume is None else resume.settings
-    how = {"phi": phi, "resume": resume, "watch": report, "progress": progress, **settings}
+    how = {"phi": phi, "resume": resume, "watch": report, "progress": progress, "executor": executor, **settings}
     if out is None:
         return train_with_bar(problem, optimizer, **how)
     notes = provenance(problem, given, "l2l.train")
@@ -85,24 +90,29 @@ def provenance(problem, settings, command):
     return {"problem": about, "data": problem.data, "command": command, "seed": seed, "training": rest}
 
 
-def resume(folder: str | os.PathLike, *, report: Callable[[Training], object] | None = None, progress: bool = False):
+def resume(
+    folder: str | os.PathLike,
+    *,
+    report: Callable[[Training], object] | None = None,
+    progress: bool = False,
+    executor: Executor | None = None,
+):
     """Continue the meta-training whose files are in the folder, `out` of `l2l.train` or of the command, to its end, and
     return its `Training`: bit-identical to that of an uninterrupted run, as are the files.
 
     Raises L2LError where the folder has no checkpoint, or the training in it is finished.
     """
-    return resume_training(folder, _resuming(folder), watch=report, progress=progress)
+    return resume_training(folder, _resuming(folder), watch=report, progress=progress, executor=executor)
 
 
 def _resuming(folder):
     return f"`l2l.resume({str(folder)!r})`"
 
 
-def train_with_bar(
-    problem, optimizer, *, what="meta-training", watch=None, progress=True, phi=None, resume=None, **settings
-):
+def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, progress=True, resume=None, **how):
     """`meta_train` with these settings and, if progress, a bar called `what`; watch(training) looks on, as its
-    report."""
+    report. how: φ, executor and settings, as there."""
+    settings = {name: value for name, value in how.items() if name not in ("phi", "executor")}
     total, done = (resume.settings, len(resume.history)) if resume else (settings_from(settings), 0)
     with tqdm(total=total.episodes, initial=done, desc=what, unit="episode", disable=not progress) as bar:
 
@@ -112,7 +122,7 @@ def train_with_bar(
             if watch:
                 watch(training)
 
-        return meta_train(problem, optimizer, phi=phi, report=report, resume=resume, **settings)
+        return meta_train(problem, optimizer, report=report, resume=resume, **how)
 
 
 def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **settings):
@@ -129,8 +139,8 @@ def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **se
 def resume_training(folder, how=None, check=None, progress=True, **bar):
     """Take up the meta-training whose checkpoint is in the folder, and end it as `train_and_save` would have done.
 
-    how, check, progress, and bar: what and watch, as there. Raises L2LError where there is no checkpoint, or it is
-    finished.
+    how, check, progress, and bar: what, watch and executor, as there. Raises L2LError where there is no checkpoint, or
+    it is finished.
     """
     folder = Path(folder)
     if not files.exists(folder / CHECKPOINT):

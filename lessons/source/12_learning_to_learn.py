@@ -282,8 +282,10 @@ show_source(meta_gradient)
 # its $\theta$ and $h$ as plain numbers. This is *truncated backpropagation through time*: 100 steps are run, and each
 # derivative looks 20 steps ahead at most. The tape holds 20 steps, never 100, and $\phi$ moves five times in an episode and not once.
 #
-# Around it stands the loop over the unrolls of an episode, with Adam's step on the vector of all weights. Find it; the rest is
-# bookkeeping and care for numbers that are not finite. `l2l.train` does this once for each episode, and validates in between.
+# Around it stands the loop over the unrolls of an episode. `unroll_each` takes this meta-gradient on each of the tasks that are
+# learned from at a time. Here that is one task, so every list in the loop has one item. `_meta_step` is Adam's step on the vector of
+# all weights. The rest is bookkeeping and care for numbers that are not finite. `l2l.train` does this once for each episode, and
+# validates in between.
 
 # %%
 show_source(run_episode)

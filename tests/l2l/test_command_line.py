@@ -119,7 +119,7 @@ def test_inspect_shows_rule_shapes_and_notes(trained, capsys):
         r"phi\.layers\.0\.W +float32 4 × 20 × 22",
         r"problem +name=quadratic dimension=3 functions=2",
         r"seed +0",
-        r"training +episodes=2 steps=4",
+        r"training +episodes=2 tasks=1 steps=4",
         r"meta_curve +summed validation loss by episode: 0: [\d.]+, 2: [\d.]+$",
         r"command +python -m l2l train quadratic",
     ):

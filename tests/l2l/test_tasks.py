@@ -1,0 +1,152 @@
+"""Meta-training on several tasks at a time."""
+
+import numpy as np
+import pytest
+
+import l2l
+import minigrad as mg
+from l2l.errors import DivergenceError, L2LError
+from l2l.meta_training.loop import Unroll, run_episode
+from l2l.meta_training.state import Settings, Training, Trajectory
+from l2l.optimizers import LSTM, Adam, make_optimizer
+from l2l.problems import Quadratic, Simple
+from l2l.storage import checkpoint
+
+SMALL = {"episodes": 5, "steps": 12, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
+PROBLEM = Quadratic(dimension=3, functions=2)
+
+
+def begun(**settings):
+    phi = {"w": np.asarray([1.0, 2.0])}
+    settings = Settings(**{**SMALL, **settings})
+    state = Adam().init_state(phi["w"])
+    return Training(phi, phi, phi, state, settings, trajectories=(None,) * settings.tasks)
+
+
+class Scripted:
+    """In place of an `Unroll`: meta-gradients from a function of a trajectory, each unroll done at once."""
+
+    def __init__(self, gradient, settings):
+        self.gradient, self.settings, self.calls = gradient, settings, []
+
+    def __call__(self, calls):
+        ways = [way for _, way in calls]
+        self.calls.append(ways)
+        return [(0.0, np.asarray(self.gradient(way), float), self.after(way)) for way in ways]
+
+    def after(self, way):
+        step = min(way.step + self.settings.unroll_length, way.steps)
+        return Trajectory(way.number, way.steps, step, None, np.ones(step))
+
+
+def episodes(training, scripted, count):
+    for _ in range(count):
+        training, numbers = run_episode(training, 0.1, scripted)
+    return training, numbers
+
+
+def test_meta_step_takes_the_mean_of_the_clipped_meta_gradients():
+    training = begun(tasks=2, steps=6, unroll_length=6, clip=1.0)
+    scripted = Scripted(lambda way: [3.0, 4.0] if way.number == 1 else [0.0, 0.5], training.settings)
+    after, numbers = run_episode(training, 0.1, scripted)
+    mean = (np.array([0.6, 0.8]) + [0.0, 0.5]) / 2
+    expected = training.phi["w"] + Adam(0.1)(Adam(0.1).init(), mean, training.meta_state)[0]
+    np.testing.assert_allclose(after.latest["w"], expected, rtol=1e-15)
+    assert (numbers["clipped"], numbers["meta_gradient_norm"], after.meta_steps) == (1, (5.0 + 0.5) / 2, 1)
+
+
+def test_meta_gradients_are_added_in_the_order_of_their_tasks_numbers():
+    training = begun(tasks=3)
+    scripted = Scripted(lambda way: [1.0, 1.0], training.settings)
+    episodes(training, scripted, 6)
+    for ways in scripted.calls:
+        assert [way.number for way in ways] == sorted(way.number for way in ways)
+
+
+def test_no_meta_step_after_the_first_ones_sees_only_one_part_of_the_episodes():
+    training = begun(tasks=4)
+    scripted = Scripted(lambda way: [1.0, 1.0], training.settings)
+    episodes(training, scripted, 5)
+    assert all(sorted(way.step for way in ways) == [0, 3, 6, 9] for ways in scripted.calls[4:])
+
+
+def test_every_task_is_drawn_once_and_gets_all_its_steps():
+    training = begun(tasks=3)
+    scripted = Scripted(lambda way: [1.0, 1.0], training.settings)
+    training, _ = episodes(training, scripted, 5)
+    seen = [(way.number, way.step) for ways in scripted.calls for way in ways]
+    assert len(set(seen)) == len(seen)
+    assert {number for number, _ in seen} == set(range(1, training.drawn + 1))
+    for number in range(4, training.drawn - 2):
+        assert [step for other, step in seen if other == number] == [0, 3, 6, 9]
+
+
+def test_task_that_is_not_finite_is_left_out_and_replaced():
+    training = begun(tasks=2)
+    scripted = Scripted(lambda way: [np.nan, 1.0] if way.number == 2 else [1.0, 1.0], training.settings)
+    after, numbers = run_episode(training, 0.1, scripted)
+    assert [[way.number for way in ways] for ways in scripted.calls] == [[1, 2], [1, 3], [1, 3], [1, 3]]
+    assert numbers["skipped"] == 1
+    assert numbers["train"] == 12.0
+    assert np.isfinite(after.latest["w"]).all()
+
+
+def test_training_ends_where_all_tasks_of_ten_episodes_are_not_finite():
+    with pytest.raises(DivergenceError, match="10 episodes in a row"):
+        l2l.train(PROBLEM, make_optimizer("linear", initial=1e30), tasks=3, **{**SMALL, "episodes": 30})
+
+
+@pytest.mark.parametrize("optimizer", [LSTM(hidden=(3,)), Adam(0.1)], ids=["lstm", "adam"])
+def test_training_on_several_tasks_resumes_from_its_file_to_the_same_bits(optimizer, tmp_path):
+    states = []
+    whole = l2l.train(PROBLEM, optimizer, tasks=3, horizon=(5, 20), report=states.append, **SMALL)
+    for state in states[:-1]:
+        checkpoint.save_training(tmp_path / "file.npz", PROBLEM, optimizer, state, {})
+        problem, rule, training, _ = checkpoint.load_training(tmp_path / "file.npz")
+        resumed = l2l.train(problem, rule, resume=training)
+        np.testing.assert_array_equal(*(mg.tree.ravel(one.latest)[0] for one in (whole, resumed)))
+        assert resumed.drawn == whole.drawn
+        assert [record["train"] for record in resumed.history] == [record["train"] for record in whole.history]
+
+
+def test_task_that_is_not_here_is_drawn_again_and_its_batches_taken_up_to_there():
+    problem, rule, settings = l2l.make_problem("mnist", hidden=2), LSTM(hidden=(2,)), Settings(**SMALL)
+    phi, here, elsewhere = rule.init(np.random.default_rng(0)), *(Unroll(problem, rule, settings) for _ in range(2))
+    _, _, way = here(phi, Trajectory(number=1, steps=9))
+    np.testing.assert_array_equal(here(phi, way)[1], elsewhere(phi, way)[1])
+
+
+def test_horizons_are_drawn_log_uniformly_from_their_range():
+    settings = Settings(horizon=(10, 1000))
+    drawn = [settings.steps_on(number) for number in range(2000)]
+    assert min(drawn) >= 10
+    assert max(drawn) <= 1000
+    assert np.mean(np.array(drawn) < 100) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("horizon", [(10,), (20, 10), (1, 2, 3), "50-10"])
+def test_horizon_is_the_least_and_the_most(horizon):
+    with pytest.raises(L2LError, match="horizon is the least and the most steps"):
+        Settings(horizon=horizon)
+
+
+def test_learning_from_several_tasks_lowers_the_validation_loss():
+    bests = []
+    rule = LSTM(hidden=(5,), preprocess="none")
+    l2l.train(
+        Quadratic(dimension=4, functions=16),
+        rule,
+        tasks=4,
+        episodes=20,
+        steps=20,
+        unroll_length=10,
+        report=lambda training: bests.append(training.best),
+    )
+    assert bests[-1] < 0.5 * bests[0]
+
+
+def test_one_task_at_a_time_ends_its_trajectory_with_the_episode():
+    trainings = []
+    l2l.train(Simple(), make_optimizer("linear"), report=trainings.append, **SMALL)
+    assert all(training.trajectories == (None,) for training in trainings)
+    assert [training.drawn for training in trainings] == list(range(6))
