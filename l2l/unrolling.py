@@ -4,6 +4,7 @@ If φ is a plain tree of arrays, this is optimization. Inside `minigrad.value_an
 records the unrolled graph of the paper's Figure 2, and gives the gradient of the meta-loss with respect to φ.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -19,7 +20,8 @@ def unroll(
     theta: Array,
     state: Tree,
     weights: list[float],
-    second_derivatives=False,
+    second_derivatives: bool = False,
+    term: Callable | None = None,
 ) -> tuple[Any, Any, Tree, list]:
     """The meta-loss L = Σ_t w_t f(θ_t) over len(weights) steps (Andrychowicz et al. 2016, eq. 3), with
 
@@ -27,7 +29,8 @@ def unroll(
 
     theta: θ_0, one array; state: h_0. f is `task.loss` on a new minibatch at each step. second_derivatives=False makes
     the paper's assumption ∂∇_t/∂φ = 0; True gives the exact meta-gradient, at a higher cost. Rules that use curvature
-    get it at the same θ_t, under the same assumption.
+    get it at the same θ_t, under the same assumption. term: a function that L takes of each f(θ_t), if not f(θ_t)
+    itself.
 
     The inner `value_and_grad` computes f's gradient ∇_t, once a step, and `known_gradient` hands it to the outer tape.
     So the outer backward pass neither keeps f's activations nor differentiates f a second time.
@@ -42,7 +45,8 @@ def unroll(
             batch = deepcopy(batch)
         loss, gradient = value_and_grad(task.loss)(seen, batch)
         # ∂f/∂θ_t = ∇_t is known already: the tape of φ keeps this vector, and not the optimizee's graph
-        meta_loss = meta_loss + weight * known_gradient(loss, theta, gradient)
+        known = known_gradient(loss, theta, gradient)
+        meta_loss = meta_loss + weight * (term(known) if term else known)
         curvature = [Curvature(task.loss, seen, batch)] if getattr(optimizer, "uses_curvature", False) else []
         update, state = optimizer(phi, gradient, state, *curvature)
         theta = theta + update

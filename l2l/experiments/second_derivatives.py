@@ -9,7 +9,7 @@ import numpy as np
 from l2l import evaluation, plots
 from l2l.errors import DivergenceError
 from l2l.experiments.runner import Outcome, markdown, rounded, spread
-from l2l.meta_training.loop import meta_gradient
+from l2l.meta_training.unrolls import meta_gradient
 from l2l.optimizers import make_optimizer
 from l2l.problems import draw_task
 from minigrad import threads

@@ -28,8 +28,8 @@ class Estimator(Protocol):
 
     replays: bool
 
-    def begin(self, start: Tree, /) -> Tree:
-        """The particles for an episode that starts at the state (θ_0, h_0)."""
+    def begin(self, start: Tree, phi: Tree, /) -> Tree:
+        """The particles for an episode that starts at the state (θ_0, h_0). Of φ, only the shapes count."""
         ...
 
     def __call__(
@@ -50,11 +50,11 @@ class Truncated:
 
     replays = False
 
-    def begin(self, start):
+    def begin(self, start, phi):
         return start
 
     def __call__(self, unrolled, phi, particles, rng):
-        total, gradient, (end, losses) = _backpropagated(unrolled, phi, particles)
+        total, gradient, (end, losses) = backpropagated(unrolled, phi, particles)
         return total, gradient, end, losses
 
 
@@ -77,7 +77,7 @@ class ES(Checked):
 
     replays = True
 
-    def begin(self, start):
+    def begin(self, start, phi):
         return start
 
     def __call__(self, unrolled, phi, particles, rng):
@@ -108,8 +108,9 @@ class PES(ES):
     One unroll costs 2·pairs forward passes.
     """
 
-    def begin(self, start):
-        return {"states": [start] * (2 * self.pairs), "perturbations": np.zeros((self.pairs, 1))}  # broadcasts
+    def begin(self, start, phi):
+        perturbations = np.zeros((self.pairs, mg.tree.ravel(phi)[0].size))
+        return {"states": [start] * (2 * self.pairs), "perturbations": perturbations}
 
     def __call__(self, unrolled, phi, particles, rng):
         noise, directions = self._perturb(phi, particles["perturbations"], rng)
@@ -159,7 +160,7 @@ class Blend(ES):
         noise, gradients = self._noise(phi, rng), []
 
         def keeping_gradients(phi, state):
-            total, gradient, reached = _backpropagated(unrolled, phi, state)
+            total, gradient, reached = backpropagated(unrolled, phi, state)
             gradients.append(gradient)
             return total, reached
 
@@ -177,8 +178,9 @@ def _blended(b, e):
         return np.where(np.isfinite(var_b), mean_e + share * (mean_b - mean_e), mean_e)
 
 
-def _backpropagated(unrolled, phi, state):
-    """One unroll: the meta-loss, its gradient as a vector, and (state at the end, losses) as constants."""
+def backpropagated(unrolled, phi, state):
+    """One unroll: the meta-loss, its gradient with respect to φ as a vector, and (state at the end, losses). The state
+    is a constant for the next unroll: `stop_gradient` cuts the graph here."""
 
     def meta_loss(phi):
         total, reached = unrolled(phi, state)

@@ -13,15 +13,14 @@ import minigrad as mg
 from l2l.errors import DivergenceError, L2LError
 from l2l.evaluation import check_contracts, run
 from l2l.meta_training.measurements import finite, measure
-from l2l.meta_training.state import WEIGHTS, Settings, Training, Trajectory
-from l2l.optimizers import Adam, check_optimizer, fitted
-from l2l.optimizers.interface import Array, Optimizer, Tree, check_phi
-from l2l.problems import Problem, Task, draw_task
-from l2l.unrolling import unroll
+from l2l.meta_training.state import Settings, Training, Trajectory
+from l2l.meta_training.unrolls import Unroll
+from l2l.optimizers import Adam, check_optimizer
+from l2l.optimizers.interface import Optimizer, Tree, check_phi
+from l2l.problems import Problem
 from l2l.workers import spread
 from minigrad import threads
 
-MOST_KEPT = 1000  # tasks with their batches that a worker keeps
 MOST_SKIPPED = 10  # in a row: one skipped episode can happen, ten of them mean that φ no longer works on any task
 
 
@@ -39,10 +38,13 @@ def meta_train(
     """Meta-train optimizer on problem and return a `Training`: the loop of `l2l.train`, without files or progress bar.
 
     A task is drawn afresh: f and θ_0. The optimizer takes `steps` steps on it, cut into unrolls of `unroll_length`, and
-    Adam takes one on φ after each unroll, with the mean over `tasks` tasks. An episode ends when one of them does. Before the first and after every `validate_every`-th episode φ is frozen and judged on
-    `validation_tasks` tasks, and the best one is kept. phi: where to begin, if not at `optimizer.init`. settings:
-    fields of `Settings`. report(training) is called before the first and after every episode. executor: whose workers
-    share the tasks of a meta-step and of a validation; None: this process does all. The bits are the same.
+    Adam takes one on φ after each unroll, with the mean over `tasks` tasks. An episode ends when one of them does.
+    Before the first and after every `validate_every`-th episode φ is frozen and judged on `validation_tasks` tasks, and
+    the best one is kept.
+
+    phi: where to begin, if not at `optimizer.init`. settings: fields of `Settings`. report(training) is called before
+    the first and after every episode. executor: whose workers share the tasks of a meta-step and of a validation; None:
+    this process does all. The bits are the same.
 
     resume: a Training, such as report was given, to continue on the same problem with the same optimizer. The result is
     bit-identical to that of an uninterrupted run: an episode depends on nothing else, for its task is drawn by seed and
@@ -191,71 +193,3 @@ def _validated(problem, optimizer, training, executor):
     if not history:
         return replace(training, untrained=numbers)
     return replace(training, history=[*history[:-1], {**history[-1], **numbers}])
-
-
-class Unroll:
-    """Takes the meta-gradient of the next unroll of a trajectory: what a worker has of a meta-training.
-
-    θ and the optimizer's state travel with the trajectory. The tasks in use stay here with their streams of batches.
-    One that is not here, or not at this step, as after another worker had it, is drawn again, and its batches up to
-    there.
-    """
-
-    def __init__(self, problem: Problem, optimizer: Optimizer, settings: Settings):
-        self.problem, self.optimizer, self.settings = problem, optimizer, settings
-        self._tasks = {}  # {number: (task, batches taken)}
-
-    def __reduce__(self):
-        return Unroll, (self.problem, self.optimizer, self.settings)
-
-    def __call__(self, phi: Tree, trajectory: Trajectory) -> tuple[Any, Array, Trajectory]:
-        """The meta-loss, its gradient with respect to φ as a vector, and the trajectory after the unroll."""
-        settings, way = self.settings, trajectory
-        task = self._task(way)
-        optimizer = fitted(self.optimizer, task)
-        theta, state = way.reached or (task.theta, optimizer.init_state(task.theta))
-        step = min(way.step + settings.unroll_length, way.steps)
-        weights = WEIGHTS[settings.weights](step - way.step)
-        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks
-            total, gradient, *reached, losses = meta_gradient(
-                optimizer, phi, task, theta, state, weights, settings.second_derivatives
-            )
-        losses = np.concatenate([way.losses, losses]) if way.step else np.asarray(losses)
-        way = replace(way, step=step, losses=losses, reached=None, functions=task.functions)
-        if not way.finished:
-            way = replace(way, reached=tuple(reached))
-            self._keep(way, task)
-        return total, gradient, way
-
-    def _task(self, way):
-        task, taken = self._tasks.pop(way.number, (None, -1))
-        if task is None or taken != way.step:
-            task = draw_task(self.problem, "train", self.settings.seed, way.number)
-            for _ in range(way.step):
-                task.next_batch()
-        return task
-
-    def _keep(self, way, task):
-        if len(self._tasks) >= MOST_KEPT:  # of some the trajectories went on elsewhere
-            self._tasks.clear()
-        self._tasks[way.number] = task, way.step
-
-
-def meta_gradient(
-    optimizer: Optimizer,
-    phi: Tree,
-    task: Task,
-    theta: Array,
-    state: Tree,
-    weights: list[float],
-    second_derivatives: bool,
-):
-    """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, theta and state at the
-    end, and the losses. Theta and state are constants for the next unroll: `stop_gradient` cuts the graph here."""
-
-    def meta_loss(phi):
-        total, *reached = unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
-        return total, mg.stop_gradient(reached)
-
-    (total, (*end, losses)), gradient = mg.value_and_grad(meta_loss, has_aux=True)(phi)
-    return total, mg.tree.ravel(gradient)[0], *end, losses

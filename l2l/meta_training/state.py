@@ -7,11 +7,22 @@ from typing import Any
 import numpy as np
 
 from l2l.errors import L2LError
-from l2l.registry import MOST, MOST_SEED, Checked, setting
+from l2l.meta_training.estimators import ESTIMATORS, Estimator
+from l2l.registry import MOST, MOST_SEED, Checked, build, parse, setting
 
-WEIGHTS = {"uniform": lambda steps: [1.0] * steps, "last": lambda steps: [0.0] * (steps - 1) + [1.0]}
+WEIGHTS = {
+    "uniform": lambda steps: [1.0] * steps,
+    "linear": lambda steps: [2.0 * t / (steps + 1) for t in range(1, steps + 1)],
+    "last": lambda steps: [0.0] * (steps - 1) + [1.0],
+}
 """The weights w_t of the meta-loss Σ_t w_t f(θ_t) of an unroll (Andrychowicz et al. 2016, eq. 3), by name. The paper
-takes "uniform", for every step then has a gradient to learn from; "last" is its eq. 2, with the T of each unroll."""
+takes "uniform", for every step then has a gradient to learn from; "last" is its eq. 2, with the T of each unroll;
+"linear" lies between them, with a mean of 1. A function of one's own is added as WEIGHTS["mine"] = function."""
+
+NORMALIZE = ("none", "start", "log")
+"""What the meta-loss sums of a loss f(θ_t): "none", f(θ_t) itself; "start", f(θ_t)/|f| with f the unroll's first loss;
+"log", log(f(θ_t)/f(θ_0) + 1e-6) with θ_0 the task's start, for positive losses (Wichrowska et al. 2017, section 4.2).
+With the last two, tasks whose losses differ in scale count alike."""
 
 MOST_TASKS = 100_000
 
@@ -31,7 +42,9 @@ class Settings(Checked):
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
     decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)
     clip: float | None = setting(None, "largest norm of a meta-gradient, scaled down to it; none: no limit", above=0)
-    weights: str = setting("uniform", "losses in the meta-loss: all, or the last of an unroll", choices=WEIGHTS)
+    weights: str = setting("uniform", "weights of an unroll's losses in the meta-loss", choices=WEIGHTS)
+    normalize: str = setting("none", "divide losses by the first of the unroll, or take log-ratios", choices=NORMALIZE)
+    estimator: str = setting("truncated", "of the meta-gradient, as NAME or NAME:SETTING=VALUE")
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
     seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
     validate_every: int = setting(5, "episodes between two validations", least=1, most=MOST)
@@ -42,8 +55,13 @@ class Settings(Checked):
 
     def __post_init__(self):
         super().__post_init__()
+        self.make_estimator()
         if self.horizon is not None and not (len(self.horizon) == 2 and self.horizon[0] <= self.horizon[1]):
             raise L2LError(f"horizon is the least and the most steps of a task, as in 50-1000, not {self.horizon}")
+
+    def make_estimator(self) -> Estimator:
+        """The estimator that the text names. Raises L2LError, naming what there is, where it names none."""
+        return build("estimator", ESTIMATORS, *parse("estimator", self.estimator))
 
     def steps_on(self, number):
         """The steps on the training task of this number: `steps`, or drawn log-uniformly from `horizon`."""

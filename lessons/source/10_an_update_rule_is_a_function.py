@@ -16,7 +16,7 @@ from course import check, expect, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l.meta_training.loop import meta_gradient
+from l2l.meta_training.unrolls import meta_gradient
 from l2l.optimizers import SGD, Linear, Momentum, make_optimizer
 from l2l.problems import Task, draw_task
 from lessons import figures
@@ -340,7 +340,7 @@ check(meta_step, that=fault, right="your step is the package's, for two tasks an
 #     return loss, log_rate - eta * gradient
 # ```
 #
-# `meta_gradient` in [l2l/meta_training/loop.py](../l2l/meta_training/loop.py) is the same for any rule. The training of the LSTM calls it.
+# `meta_gradient` in [l2l/meta_training/unrolls.py](../l2l/meta_training/unrolls.py) is the same for any rule. The training of the LSTM calls it.
 #
 # </details>
 

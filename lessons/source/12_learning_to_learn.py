@@ -18,7 +18,9 @@ import l2l
 import minigrad as mg
 from l2l import plots
 from l2l.evaluation import run, tune
-from l2l.meta_training.loop import meta_gradient, run_episode
+from l2l.meta_training.estimators import backpropagated
+from l2l.meta_training.loop import run_episode
+from l2l.meta_training.unrolls import meta_gradient
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Task, draw_task
 from lessons import figures
@@ -271,14 +273,15 @@ for name in ("momentum", "nag", "adam"):
 # $$ \phi \leftarrow \phi + \mathrm{Adam}\!\left(\frac{\partial}{\partial \phi} \sum_{t=kT}^{(k+1)T-1} w_t\, f(\theta_t)\right)
 # \qquad \theta_{kT},\ h_{kT} \text{ constant} \tag{12.1} $$
 #
-# (Implementation: `meta_gradient` and `run_episode` in [meta_training/loop.py](../l2l/meta_training/loop.py). Test: [test_meta_training.py](../tests/l2l/test_meta_training.py), whose
+# (Implementation: `backpropagated` in [meta_training/estimators.py](../l2l/meta_training/estimators.py), `run_episode` in [meta_training/loop.py](../l2l/meta_training/loop.py). Test: [test_meta_training.py](../tests/l2l/test_meta_training.py), whose
 # `test_no_gradient_crosses_the_boundary_between_two_unrolls` is about the last words.)
 
 # %%
-show_source(meta_gradient)
+show_source(backpropagated)
 
 # %% [markdown]
-# Values cross the border between two unrolls, derivatives do not. `reached` goes through `stop_gradient`, so the next unroll takes
+# `unrolled` is the loop of the exercise below as a function of $\phi$ and of the state it starts from, $(\theta, h)$. Values cross the
+# border between two unrolls, derivatives do not. `reached` goes through `stop_gradient`, so the next unroll takes
 # its $\theta$ and $h$ as plain numbers. This is *truncated backpropagation through time*: 100 steps are run, and each
 # derivative looks 20 steps ahead at most. The tape holds 20 steps, never 100, and $\phi$ moves five times in an episode and not once.
 #

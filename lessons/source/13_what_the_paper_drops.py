@@ -21,7 +21,7 @@ from course import check, recall, result, show, show_source
 import l2l
 import minigrad as mg
 from l2l.evaluation import run
-from l2l.meta_training.loop import meta_gradient
+from l2l.meta_training.unrolls import meta_gradient
 from l2l.optimizers import SGD, make_optimizer
 from l2l.problems import Task, draw_task
 from lessons import figures

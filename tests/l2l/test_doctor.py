@@ -13,7 +13,7 @@ from l2l.__main__ import main
 from l2l.diagnosis import doctor
 from l2l.errors import L2LError
 from l2l.meta_training import measurements
-from l2l.meta_training.loop import Training
+from l2l.meta_training.state import Training
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import MNIST, Quadratic, Simple, Task
 from tests.l2l.test_archive import with_another_value

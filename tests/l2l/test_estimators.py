@@ -8,7 +8,7 @@ import pytest
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.meta_training.estimators import ES, ESTIMATORS, PES, Blend, ESSingle, Truncated
-from l2l.meta_training.loop import meta_gradient
+from l2l.meta_training.unrolls import meta_gradient
 from l2l.optimizers import LSTM, Linear
 from l2l.problems import Quadratic, Task, draw_task
 from l2l.unrolling import unroll
@@ -61,7 +61,7 @@ def learning(task, length=LENGTH):
 
 def episode(estimator, unrolled, phi, start, rng, steps=STEPS):
     """The gradients of an episode's unrolls, summed, for φ that stays the same."""
-    particles, gradient = estimator.begin(start), 0.0
+    particles, gradient = estimator.begin(start, phi), 0.0
     for _ in range(steps // LENGTH):
         _, part, particles, _ = estimator(unrolled, phi, particles, rng)
         gradient = gradient + part
@@ -143,7 +143,7 @@ def squared_distance(phi, state):
 def test_variance_of_es_single_is_what_theory_says_for_a_quadratic(pairs):
     """trace Var ĝ = (P + 1) ‖∇L‖² for P parameters and one pair (Vicol et al. 2023, proposition 3.2)."""
     rng, estimator, phi = np.random.default_rng(0), ESSingle(pairs=pairs), np.zeros(2)
-    samples = [estimator(squared_distance, phi, estimator.begin(START), rng)[1] for _ in range(4000)]
+    samples = [estimator(squared_distance, phi, estimator.begin(START, phi), rng)[1] for _ in range(4000)]
     assert np.var(samples, axis=0).sum() == pytest.approx(3.0 * 40.0 / pairs, rel=0.1)
 
 
@@ -213,7 +213,7 @@ def test_truncated_is_the_meta_gradient_of_the_training_loop_bit_for_bit(second_
 
     unrolled.task, other = task(), task()
     theta, state = other.theta, optimizer.init_state(other.theta)
-    particles = Truncated().begin((theta, state))
+    particles = Truncated().begin((theta, state), phi)
     for _ in range(2):
         total, gradient, particles, losses = Truncated()(unrolled, phi, particles, None)
         expected = meta_gradient(optimizer, phi, other, theta, state, weights, second_derivatives)
@@ -233,7 +233,7 @@ def made(name):
 def test_same_rng_gives_the_same_bits_and_particles_survive_being_pickled(name):
     def run(between):
         estimator, rng, results = made(name), np.random.default_rng(3), []
-        particles = estimator.begin(START)
+        particles = estimator.begin(START, BALANCE)
         for _ in range(3):
             *result, particles, losses = estimator(balancing(), BALANCE, between(particles), rng)
             results += [*result, losses]
@@ -251,7 +251,10 @@ def test_another_rng_gives_another_gradient_where_a_rule_is_random(name):
     def unrolled(phi, state):
         return mg.sum(mg.sin(200.0 * phi)), (state, [])
 
-    one, two = (made(name)(unrolled, np.ones(2), made(name).begin(START), np.random.default_rng(k))[1] for k in (0, 1))
+    one, two = (
+        made(name)(unrolled, np.ones(2), made(name).begin(START, np.ones(2)), np.random.default_rng(k))[1]
+        for k in (0, 1)
+    )
     assert not np.array_equal(one, two)
 
 
@@ -261,7 +264,9 @@ def test_loss_that_is_not_a_number_gives_a_gradient_that_is_not_finite(name):
         return mg.sum(phi) * np.nan, (state, [np.nan])
 
     estimator = made(name)
-    total, gradient, _, losses = estimator(unrolled, np.ones(2), estimator.begin(START), np.random.default_rng(0))
+    total, gradient, _, losses = estimator(
+        unrolled, np.ones(2), estimator.begin(START, np.ones(2)), np.random.default_rng(0)
+    )
     assert np.isnan(total)
     assert np.isnan(gradient).all()
     assert np.isnan(losses).all()
@@ -276,12 +281,15 @@ def test_precision_of_phi_is_kept(name):
         return mg.sum(phi["a"]) + mg.sum(mg.square(phi["b"][0])), (state, [0.0])
 
     estimator, phi = made(name), {"a": np.ones(2, np.float32), "b": [np.ones((1, 2))]}
-    both, gradient, *_ = estimator(unrolled, phi, estimator.begin(START), np.random.default_rng(0))
+    both, gradient, *_ = estimator(unrolled, phi, estimator.begin(START, phi), np.random.default_rng(0))
     assert set(seen) == {(np.dtype("float32"), np.dtype("float64"))}
     assert gradient.dtype == np.float64
     single = {"a": phi["a"], "b": [np.ones((1, 2), np.float32)]}
     gradient = estimator(
-        lambda phi, state: (mg.sum(phi["a"]), (state, [0.0])), single, estimator.begin(START), np.random.default_rng(0)
+        lambda phi, state: (mg.sum(phi["a"]), (state, [0.0])),
+        single,
+        estimator.begin(START, single),
+        np.random.default_rng(0),
     )[1]
     assert (gradient.dtype, gradient.shape) == (np.float32, (4,))
 
@@ -289,7 +297,7 @@ def test_precision_of_phi_is_kept(name):
 @pytest.mark.parametrize("name", ["truncated", "es", "blend"])
 def test_losses_and_state_are_those_of_phi_itself(name):
     estimator = made(name)
-    total, _, end, losses = estimator(balancing(), BALANCE, estimator.begin(START), np.random.default_rng(0))
+    total, _, end, losses = estimator(balancing(), BALANCE, estimator.begin(START, BALANCE), np.random.default_rng(0))
     plain = balancing()(BALANCE, START)
     assert as_bytes([total, end, losses]) == as_bytes([plain[0], *plain[1]])
 
@@ -303,7 +311,9 @@ def test_losses_are_means_over_particles_where_phi_itself_is_not_unrolled(name):
         return called[-1]
 
     estimator = made(name)
-    total, _, particles, losses = estimator(unrolled, BALANCE, estimator.begin(START), np.random.default_rng(0))
+    total, _, particles, losses = estimator(
+        unrolled, BALANCE, estimator.begin(START, BALANCE), np.random.default_rng(0)
+    )
     assert total == pytest.approx(np.mean([one[0] for one in called]))
     assert losses == pytest.approx(np.mean([one[1][1] for one in called], axis=0))
     assert as_bytes(particles["states"]) == as_bytes([one[1][0] for one in called])
@@ -318,7 +328,7 @@ def test_unroll_costs_as_many_passes_as_stated_and_more_than_one_is_a_replay(nam
         return balancing()(phi, state)
 
     estimator = made(name)
-    estimator(unrolled, BALANCE, estimator.begin(START), np.random.default_rng(0))
+    estimator(unrolled, BALANCE, estimator.begin(START, BALANCE), np.random.default_rng(0))
     assert len(called) == calls
     assert estimator.replays == (calls > 1)
 
@@ -332,7 +342,7 @@ def test_es_single_keeps_its_perturbation_for_the_episode_and_pes_does_not():
             return 0.0 * phi, (state, [])
 
         estimator, rng = cls(pairs=1), np.random.default_rng(0)
-        particles = estimator.begin(START)
+        particles = estimator.begin(START, np.array(1.0))
         for _ in range(2):
             particles = estimator(unrolled, np.array(1.0), particles, rng)[2]
     assert seen[ESSingle][:2] == seen[ESSingle][2:]

@@ -12,8 +12,7 @@ from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError
 from l2l.experiments import EXPERIMENTS, curves, reproduce, runner, second_derivatives, settings
 from l2l.experiments.runner import Runner
-
-TRAIN = sys.modules["l2l.meta_training.loop"]  # the attribute of that name is the function
+from l2l.meta_training import unrolls
 
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
@@ -131,7 +130,7 @@ def test_optimizer_of_the_same_recipe_is_taken_and_of_another_is_not(tiny, tmp_p
 
 def interrupt_when(monkeypatch, what, episode):
     """The training called `what` is interrupted before its task of that episode is drawn."""
-    train, draw = runner.train_and_save, TRAIN.draw_task
+    train, draw = runner.train_and_save, unrolls.draw_task
 
     def trained(*arguments, **settings):
         def drawn(problem, split, seed, index):
@@ -140,7 +139,7 @@ def interrupt_when(monkeypatch, what, episode):
             return draw(problem, split, seed, index)
 
         with monkeypatch.context() as patch:
-            patch.setattr(TRAIN, "draw_task", drawn)
+            patch.setattr(unrolls, "draw_task", drawn)
             return train(*arguments, **settings)
 
     monkeypatch.setattr(runner, "train_and_save", trained)

@@ -1,7 +1,6 @@
 """Meta-training."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import l2l
 import minigrad as mg
 from l2l.cli import report
 from l2l.errors import DivergenceError, L2LError
+from l2l.meta_training import loop, unrolls
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Quadratic, Simple, Task
 
-TRAIN = sys.modules["l2l.meta_training.loop"]  # the attribute of that name is the function
 SMALL = {"episodes": 4, "steps": 10, "unroll_length": 5, "validate_every": 2}
 
 
@@ -52,12 +51,12 @@ def test_same_seed_same_numbers_and_other_seed_others():
 def test_no_gradient_crosses_the_boundary_between_two_unrolls(monkeypatch):
     entered = []
 
-    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives, term):
         entered.append([type(leaf) for leaf in leaves(theta, state)])
         assert all(type(leaf) is mg.Var for leaf in leaves(phi))
         return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
 
-    monkeypatch.setattr(TRAIN, "unroll", spy)
+    monkeypatch.setattr(unrolls, "unroll", spy)
     l2l.train(Simple(), LSTM(hidden=(3,)), second_derivatives=True, **SMALL)
     assert len(entered) == 8
     assert all(kind is np.ndarray for kinds in entered for kind in kinds)
@@ -70,7 +69,7 @@ def test_state_and_theta_are_carried_from_one_unroll_to_the_next(monkeypatch):
         starts.append((theta, rest[0]))
         return l2l.unroll(optimizer, phi, task, theta, *rest)
 
-    monkeypatch.setattr(TRAIN, "unroll", spy)
+    monkeypatch.setattr(unrolls, "unroll", spy)
     l2l.train(Simple(), make_optimizer("momentum"), episodes=1, steps=4, unroll_length=2)
     (first, state), (second, carried) = starts
     assert not np.array_equal(first, second)
@@ -81,11 +80,11 @@ def test_state_and_theta_are_carried_from_one_unroll_to_the_next(monkeypatch):
 def test_last_unroll_takes_the_steps_that_are_left(monkeypatch):
     lengths = []
 
-    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives, term):
         lengths.append(len(weights))
         return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
 
-    monkeypatch.setattr(TRAIN, "unroll", spy)
+    monkeypatch.setattr(unrolls, "unroll", spy)
     l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=7, unroll_length=3)
     assert lengths == [3, 3, 1]
 
@@ -95,18 +94,19 @@ def test_last_unroll_takes_the_steps_that_are_left(monkeypatch):
     [
         ({}, [[1.0] * 3, [1.0] * 3, [1.0]]),
         ({"weights": "uniform"}, [[1.0] * 3, [1.0] * 3, [1.0]]),
+        ({"weights": "linear"}, [[0.5, 1.0, 1.5], [0.5, 1.0, 1.5], [1.0]]),
         ({"weights": "last"}, [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0]]),
     ],
-    ids=["by default", "uniform", "last"],
+    ids=["by default", "uniform", "linear", "last"],
 )
 def test_losses_of_an_unroll_are_weighted_as_the_setting_says(given, expected, monkeypatch):
     seen = []
 
-    def spy(optimizer, phi, task, theta, state, weights, second_derivatives):
+    def spy(optimizer, phi, task, theta, state, weights, second_derivatives, term):
         seen.append(weights)
         return l2l.unroll(optimizer, phi, task, theta, state, weights, second_derivatives)
 
-    monkeypatch.setattr(TRAIN, "unroll", spy)
+    monkeypatch.setattr(unrolls, "unroll", spy)
     l2l.train(Simple(), make_optimizer("sgd"), episodes=1, steps=7, unroll_length=3, **given)
     assert seen == expected
 
@@ -162,14 +162,14 @@ def test_rest_of_an_episode_that_is_not_finite_is_dropped_and_training_goes_on()
 def test_skipped_episode_leaves_phi_and_the_meta_optimizer_as_they_were(monkeypatch):
     given, returned, phis = [], [], []
 
-    class Spy(TRAIN.Adam):
+    class Spy(loop.Adam):
         def __call__(self, phi, grad, state):
             given.append(state)
             update, state = super().__call__(phi, grad, state)
             returned.append(state)
             return update, state
 
-    monkeypatch.setattr(TRAIN, "Adam", Spy)
+    monkeypatch.setattr(loop, "Adam", Spy)
     l2l.train(
         Broken({3}), LSTM(hidden=(3,)), **SMALL, report=lambda training: phis.append(mg.tree.ravel(training.latest)[0])
     )
@@ -201,12 +201,12 @@ def test_patience_that_runs_out_before_one_good_episode_ends_in_an_error():
 def test_meta_gradient_is_scaled_down_to_clip_and_counted(monkeypatch):
     norms = []
 
-    class Spy(TRAIN.Adam):
+    class Spy(loop.Adam):
         def __call__(self, phi, grad, state):
             norms.append(np.linalg.norm(grad))
             return super().__call__(phi, grad, state)
 
-    monkeypatch.setattr(TRAIN, "Adam", Spy)
+    monkeypatch.setattr(loop, "Adam", Spy)
     free = l2l.train(Simple(), LSTM(hidden=(3,)), **SMALL)
     unclipped, clip = list(norms), np.median(norms)
     norms.clear()

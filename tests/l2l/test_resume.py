@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -16,13 +15,13 @@ import minigrad as mg
 from l2l import files
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError, OptimizerFileError
+from l2l.meta_training import loop, unrolls
 from l2l.optimizers import LSTM, Adam, Groups, KernelLSTM, make_optimizer
 from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple
 from l2l.storage import archive, checkpoint, runs
 from tests.conftest import UNIX
 from tests.l2l import killed
 
-TRAIN = sys.modules["l2l.meta_training.loop"]
 SMALL = {"episodes": 9, "steps": 6, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
 CALL = ["train", "quadratic", "--dimension", "3", "--functions", "2", "--optimizer", "lstm:hidden=3-2"]
 CALL += [
@@ -122,7 +121,7 @@ def test_skipped_episodes_count_on_over_an_interruption(monkeypatch):
     settings = {**SMALL, "episodes": 30}
     with pytest.raises(DivergenceError, match="10 episodes in a row"):
         l2l.train(problem, optimizer, report=states.append, **settings)
-    monkeypatch.setattr(TRAIN, "MOST_SKIPPED", 12)
+    monkeypatch.setattr(loop, "MOST_SKIPPED", 12)
     with pytest.raises(DivergenceError, match=r"12 episodes in a row.*episode 12"):
         l2l.train(problem, optimizer, resume=states[7])
 
@@ -160,7 +159,7 @@ def error_of(arguments, code, capsys):
 @contextlib.contextmanager
 def failing(monkeypatch, episode, act):
     """Within this context act() is called when the task of an episode is drawn."""
-    draw = TRAIN.draw_task
+    draw = unrolls.draw_task
 
     def drawn(problem, split, seed, index):
         if (split, index) == ("train", episode):
@@ -168,7 +167,7 @@ def failing(monkeypatch, episode, act):
         return draw(problem, split, seed, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAIN, "draw_task", drawn)
+        patch.setattr(unrolls, "draw_task", drawn)
         yield
 
 
@@ -193,14 +192,14 @@ def test_interrupted_training_says_how_to_go_on_and_loses_no_finished_episode(ca
 
 
 def test_interruption_during_a_validation_keeps_the_episode_before(tmp_path, monkeypatch, at_once):
-    measure, calls = TRAIN.measure, []
+    measure, calls = loop.measure, []
 
     def interrupting(*arguments):
         calls.append(arguments)
         return interrupt() if len(calls) == 3 else measure(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAIN, "measure", interrupting)
+        patch.setattr(loop, "measure", interrupting)
         assert main([*CALL, "--out", str(tmp_path)]) == 130
     assert len(checkpoint.load_training(tmp_path / "checkpoint.npz")[2].history) == 5
     assert main(["train", "--resume", str(tmp_path)]) == 0

@@ -6,8 +6,9 @@ import pytest
 import l2l
 import minigrad as mg
 from l2l.errors import DivergenceError, L2LError
-from l2l.meta_training.loop import Unroll, run_episode
+from l2l.meta_training.loop import run_episode
 from l2l.meta_training.state import Settings, Training, Trajectory
+from l2l.meta_training.unrolls import Unroll
 from l2l.optimizers import LSTM, Adam, make_optimizer
 from l2l.problems import Quadratic, Simple
 from l2l.storage import checkpoint
@@ -96,10 +97,12 @@ def test_training_ends_where_all_tasks_of_ten_episodes_are_not_finite():
         l2l.train(PROBLEM, make_optimizer("linear", initial=1e30), tasks=3, **{**SMALL, "episodes": 30})
 
 
+@pytest.mark.parametrize("estimator", ["truncated", "pes:pairs=2"])
 @pytest.mark.parametrize("optimizer", [LSTM(hidden=(3,)), Adam(0.1)], ids=["lstm", "adam"])
-def test_training_on_several_tasks_resumes_from_its_file_to_the_same_bits(optimizer, tmp_path):
+def test_training_on_several_tasks_resumes_from_its_file_to_the_same_bits(optimizer, estimator, tmp_path):
     states = []
-    whole = l2l.train(PROBLEM, optimizer, tasks=3, horizon=(5, 20), report=states.append, **SMALL)
+    how = {"tasks": 3, "horizon": (5, 20), "estimator": estimator, **SMALL}
+    whole = l2l.train(PROBLEM, optimizer, report=states.append, **how)
     for state in states[:-1]:
         checkpoint.save_training(tmp_path / "file.npz", PROBLEM, optimizer, state, {})
         problem, rule, training, _ = checkpoint.load_training(tmp_path / "file.npz")
@@ -114,6 +117,55 @@ def test_task_that_is_not_here_is_drawn_again_and_its_batches_taken_up_to_there(
     phi, here, elsewhere = rule.init(np.random.default_rng(0)), *(Unroll(problem, rule, settings) for _ in range(2))
     _, _, way = here(phi, Trajectory(number=1, steps=9))
     np.testing.assert_array_equal(here(phi, way)[1], elsewhere(phi, way)[1])
+
+
+def meta_losses(**settings):
+    """Of two unrolls of one task: the meta-losses, the meta-gradients and all losses."""
+    rule, settings = make_optimizer("linear"), Settings(steps=6, unroll_length=3, **settings)
+    unroll, way, found = Unroll(PROBLEM, rule, settings), Trajectory(number=1, steps=6), []
+    for _ in range(2):
+        total, gradient, way = unroll(rule.init(), way)
+        found.append((float(total), gradient))
+    return found, way.losses.astype(float)
+
+
+def test_losses_divided_by_the_first_of_their_unroll():
+    (plain, losses), (divided, _) = meta_losses(), meta_losses(normalize="start")
+    for k, ((total, gradient), (ratio, its_gradient)) in enumerate(zip(plain, divided, strict=True)):
+        assert ratio == pytest.approx(total / losses[3 * k], rel=1e-6)
+        np.testing.assert_allclose(its_gradient, gradient / losses[3 * k], rtol=1e-5)
+
+
+def test_log_ratios_to_the_first_loss_of_the_task():
+    found, losses = meta_losses(normalize="log")
+    for k, (total, _) in enumerate(found):
+        assert total == pytest.approx(np.log(losses[3 * k : 3 * k + 3] / losses[0] + 1e-6).sum(), rel=1e-4, abs=1e-5)
+
+
+def test_gradient_of_log_ratios_divides_each_loss_by_itself():
+    (plain, losses), (logs, _) = meta_losses(weights="last"), meta_losses(weights="last", normalize="log")
+    for k, ((_, gradient), (_, of_log)) in enumerate(zip(plain, logs, strict=True)):
+        np.testing.assert_allclose(of_log, gradient / (losses[3 * k + 2] + 1e-6 * losses[0]), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "estimator", ["es:sigma=0.001", "pes:sigma=0.001", "es-single:sigma=0.001", "blend:sigma=0.001"]
+)
+def test_training_with_every_estimator_lowers_the_validation_loss(estimator):
+    how = {"episodes": 30, "steps": 6, "unroll_length": 3, "meta_learning_rate": 0.003, "tasks": 2}
+    training = l2l.train(
+        Quadratic(dimension=3, functions=8), make_optimizer("linear", initial=-0.001), estimator=estimator, **how
+    )
+    assert training.best < 0.8 * training.untrained["validation"]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [("magic", "there is no estimator 'magic'; choose from: truncated"), ("es:sigma=0", "sigma is a positive number")],
+)
+def test_wrong_estimator_is_refused_with_what_there_is(estimator, message):
+    with pytest.raises(L2LError, match=message):
+        l2l.train(PROBLEM, make_optimizer("linear"), estimator=estimator, **SMALL)
 
 
 def test_horizons_are_drawn_log_uniformly_from_their_range():

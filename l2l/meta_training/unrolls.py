@@ -1,0 +1,112 @@
+"""One unroll of one task, with its meta-gradient: the unit of work of a meta-training, here or on a worker."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from l2l.meta_training.estimators import backpropagated
+from l2l.meta_training.state import WEIGHTS, Settings, Trajectory
+from l2l.optimizers import fitted
+from l2l.optimizers.interface import Array, Optimizer, Tree
+from l2l.problems import Problem, Task, draw_task
+from l2l.unrolling import unroll
+
+MOST_KEPT = 1000  # tasks with their batches that a worker keeps
+
+
+def meta_gradient(
+    optimizer: Optimizer,
+    phi: Tree,
+    task: Task,
+    theta: Array,
+    state: Tree,
+    weights: list[float],
+    second_derivatives: bool,
+):
+    """One unroll from (theta, state): the meta-loss, its gradient with respect to φ as a vector, theta and state at the
+    end, and the losses. Theta and state are constants for the next unroll: `stop_gradient` cuts the graph here."""
+
+    def unrolled(phi, start):
+        total, *end, losses = unroll(optimizer, phi, task, start[0], start[1], weights, second_derivatives)
+        return total, (end, losses)
+
+    total, gradient, (end, losses) = backpropagated(unrolled, phi, (theta, state))
+    return total, gradient, *end, losses
+
+
+class Unroll:
+    """Takes the meta-gradient of the next unroll of a trajectory: what a worker has of a meta-training.
+
+    θ and the optimizer's state travel with the trajectory. The tasks in use stay here with their streams of batches.
+    One that is not here, or not at this step, as after another worker had it, is drawn again, and its batches up to
+    there.
+    """
+
+    def __init__(self, problem: Problem, optimizer: Optimizer, settings: Settings):
+        self.problem, self.optimizer, self.settings = problem, optimizer, settings
+        self.estimator = settings.make_estimator()
+        self._tasks = {}  # {number: (task, batches taken)}
+
+    def __reduce__(self):
+        return Unroll, (self.problem, self.optimizer, self.settings)
+
+    def __call__(self, phi: Tree, trajectory: Trajectory) -> tuple[Any, Array, Trajectory]:
+        """The meta-loss, its gradient with respect to φ as a vector, and the trajectory after the unroll."""
+        way, task = trajectory, self._task(trajectory)
+        optimizer = fitted(self.optimizer, task)
+        particles = way.reached or self.estimator.begin((task.theta, optimizer.init_state(task.theta)), phi)
+        step = min(way.step + self.settings.unroll_length, way.steps)
+        unrolled = self._unrolled(optimizer, task, way, step - way.step)
+        rng = np.random.default_rng([self.settings.seed, 29, way.number, way.step])
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks
+            total, gradient, particles, losses = self.estimator(unrolled, phi, particles, rng)
+        losses = np.concatenate([way.losses, losses]) if way.step else np.asarray(losses)
+        way = replace(way, step=step, losses=losses, reached=None, functions=task.functions)
+        if not way.finished:
+            way = replace(way, reached=particles)
+            self._keep(way, task)
+        return total, gradient, way
+
+    def _unrolled(self, optimizer, task, way, length):
+        """The next unroll as a function of φ and (θ, h), for an estimator: the meta-loss, and what is reached."""
+        settings, weights = self.settings, WEIGHTS[self.settings.weights](length)
+        batches = [deepcopy(task.next_batch()) for _ in weights] if self.estimator.replays else None
+        term = _LogRatio(way.losses[0] if way.step else None) if settings.normalize == "log" else None
+
+        def unrolled(phi, start):
+            same = task if batches is None else replace(task, next_batch=iter(batches).__next__)
+            theta, state = start
+            total, *end, losses = unroll(optimizer, phi, same, theta, state, weights, settings.second_derivatives, term)
+            if settings.normalize == "start":
+                total = total / abs(losses[0])
+            return total, (tuple(end), losses)
+
+        return unrolled
+
+    def _task(self, way):
+        task, taken = self._tasks.pop(way.number, (None, -1))
+        if task is None or taken != way.step:
+            task = draw_task(self.problem, "train", self.settings.seed, way.number)
+            for _ in range(way.step):
+                task.next_batch()
+        return task
+
+    def _keep(self, way, task):
+        if len(self._tasks) >= MOST_KEPT:  # of some the trajectories went on elsewhere
+            self._tasks.clear()
+        self._tasks[way.number] = task, way.step
+
+
+class _LogRatio:
+    """log(f/f_0 + 1e-6) of a loss f. f_0, if not given, is the first one that it is called with."""
+
+    def __init__(self, first):
+        self.first = first
+
+    def __call__(self, loss):
+        if self.first is None:
+            self.first = mg.stop_gradient(loss)
+        return mg.log(loss / self.first + 1e-6)
