@@ -24,6 +24,7 @@ TAKEN = {
     "squeeze, NumPy's integer": lambda m, x: m.squeeze(m.reshape(x, (24, 1)), np.int64(-1)),
     "moveaxis, negative": lambda m, x: m.moveaxis(x, -1, 0),
     "moveaxis, several": lambda m, x: m.moveaxis(x, (0, 1), (-1, 0)),
+    "moveaxis, several in falling order": lambda m, x: m.moveaxis(x, (0, 2), (1, 0)),
     "swapaxes, negative": lambda m, x: m.swapaxes(x, -1, np.int64(0)),
     "split, NumPy's integer": lambda m, x: m.concatenate(m.split(x, np.int64(2), -1), 0),
     "concatenate, flat": lambda m, x: m.concatenate([x, x], None),

@@ -196,6 +196,15 @@ def test_logsumexp_of_rows_of_which_one_is_all_minus_infinity():
     np.testing.assert_allclose(mg.hvp(lambda x: mg.sum(mg.exp(mg.logsumexp(x, 1))), x, np.ones((2, 2)))[1], [0, 0])
 
 
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_an_infinite_row_changes_no_gradient_of_the_others_in_logsumexp_and_logaddexp(infinity):
+    x = np.array([[0.5, 1.0], [infinity, infinity]])
+    expected = mg.grad(mg.logsumexp)(x[0])
+    of_rows = mg.grad(lambda x: mg.logsumexp(x, 1)[0])(x)
+    pairwise = mg.grad(lambda x: mg.logaddexp(x[:, 0], x[:, 1])[0])(x)
+    np.testing.assert_allclose([of_rows[0], pairwise[0]], [expected, expected], rtol=1e-15)
+
+
 @pytest.mark.parametrize("f", [mg.max, mg.min, mg.norm, mg.var, mg.logsumexp])
 def test_gradient_of_a_reduction_of_nan_is_nan_without_a_warning(f):
     x = np.array([1.0, np.nan])
