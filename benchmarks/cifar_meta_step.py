@@ -47,7 +47,8 @@ def start(dtype, steps, batch):
 class Ours:
     def __init__(self, dtype=np.float32, steps=STEPS, batch=BATCH):
         self.task, batches, groups, self.phi = start(dtype, steps, batch)
-        self.rule, self.steps = fitted(groups, self.task), len(batches)
+        self.steps = len(batches)
+        self.rule = fitted(groups, self.task, self.steps)
         self.adam, self.adam_phi = Adam(0.01), Adam(0.01).init()
         self.adam_state = self.adam.init_state(tree.ravel(self.phi)[0])
 

@@ -45,7 +45,7 @@ def run(
 
 def _run(optimizer, phi, problem, split, seed, steps, i):
     task = draw_task(problem, split, seed, i)
-    rule = fitted(optimizer, task)
+    rule = fitted(optimizer, task, steps)
     with np.errstate(all="ignore"):  # a diverging run is a result, not a warning
         losses = unroll(rule, phi, task, task.theta, rule.init_state(task.theta), [1.0] * steps)[-1]
         return np.asarray(losses, np.float64) / task.functions
@@ -57,7 +57,7 @@ def check_contracts(problem, optimizer, phi, seed):
     batch = task.next_batch()
     with np.errstate(all="ignore"):  # losses that are not finite are results
         scalar(task.loss(task.theta, batch))
-    rule = fitted(optimizer, task)
+    rule = fitted(optimizer, task, 2)
     curvature = [Curvature(task.loss, task.theta, batch)] if getattr(rule, "uses_curvature", False) else []
     check_rule(rule, rule.init(None) if phi is None else phi, task.theta, *curvature)
 

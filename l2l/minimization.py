@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from l2l.errors import L2LError
-from l2l.optimizers import LSTM, check_optimizer, fitted, rules
+from l2l.optimizers import check_optimizer, fitted
 from l2l.optimizers.interface import Optimizer, Tree, check_rule
 from l2l.problems.interface import task_of
 from l2l.registry import whole
@@ -75,7 +75,7 @@ def minimize(
     rule, phi = _rule_and_phi(optimizer, phi)
     _check_arguments(loss, steps, batches, callback, tolerance)
     task, unravel = task_of(loss, theta, _one_by_one(batches, steps))
-    rule, now = fitted(rule, task), task.theta
+    rule, now = fitted(rule, task, steps), task.theta
     if not getattr(rule, "uses_curvature", False):  # a trial of such a rule would call the loss
         check_rule(rule, phi, now)
     state, losses, thetas, ending = rule.init_state(now), [], [unravel(now)], _Ending(tolerance, stop_on_divergence)
@@ -99,8 +99,6 @@ def _rule_and_phi(optimizer: Any, phi: Tree) -> tuple[Any, Tree]:
             raise L2LError("phi is given twice: pass the pair (optimizer, φ), or the two as two arguments")
         rule, phi = optimizer
     check_optimizer(rule, phi)
-    if phi is None and any(isinstance(part, LSTM) for part in rules(rule)):
-        raise L2LError("an LSTM has to be trained first: pass the φ that l2l.load or l2l.train returns")
     return rule, rule.init(None) if phi is None else phi
 
 

@@ -111,7 +111,8 @@ class Train(_Writes, _Shared):
             raise L2LError(f"train needs a PROBLEM, one of {', '.join(PROBLEMS)}, and --out DIR; or --resume DIR")
         else:
             settings, optimizer = Settings(**call.training), _optimizer(self.optimizer)
-            fitted(optimizer, draw_task(call.problem, "train", settings.seed, 1))  # groups must be the parts of θ
+            task = draw_task(call.problem, "train", settings.seed, 1)
+            fitted(optimizer, task, settings.steps)  # groups must be the parts of θ
             with files.lock(self.out, runs.FILES) as check, self.executor() as executor:
                 files.ensure_writable(_files_in(self.out), self.overwrite)
                 training = _train(call.problem, optimizer, settings, self.out, call.text, check, executor)

@@ -63,7 +63,7 @@ class _Watched:
 
 
 def _walk(optimizer, phi, task, steps):
-    optimizer = fitted(optimizer, task)
+    optimizer = fitted(optimizer, task, steps)
     watched = _Watched(optimizer)
     weights = [1.0] * min(steps, MEASURED_STEPS)
     *_, losses = unroll(watched, phi, task, task.theta, optimizer.init_state(task.theta), weights)

@@ -56,7 +56,7 @@ class Unroll:
     def __call__(self, phi: Tree, trajectory: Trajectory) -> tuple[Any, Array, Trajectory]:
         """The meta-loss, its gradient with respect to φ as a vector, and the trajectory after the unroll."""
         way, task = trajectory, self._task(trajectory)
-        optimizer = fitted(self.optimizer, task)
+        optimizer = fitted(self.optimizer, task, way.steps)
         particles = way.reached or self.estimator.begin((task.theta, optimizer.init_state(task.theta)), phi)
         step = min(way.step + self.settings.unroll_length, way.steps)
         unrolled = self._unrolled(optimizer, task, way, step - way.step)

@@ -18,7 +18,7 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
-from l2l.optimizers.groups import Groups, fitted, rules
+from l2l.optimizers.groups import Groups, fitted
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
@@ -61,7 +61,6 @@ __all__ = [
     "check_optimizer",
     "fitted",
     "make_optimizer",
-    "rules",
 ]
 
 

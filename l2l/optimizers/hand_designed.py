@@ -104,7 +104,7 @@ class Rprop(Checked):
         return -step * sign, {"relative_step": step / alpha, "sign": sign}
 
 
-def _root(x):
+def safe_root(x):
     """√x with the derivative 0 at 0: a coordinate whose gradient was always 0 must not make φ's gradient infinite."""
     return mg.sqrt(mg.maximum(x, float(np.finfo(x.dtype).tiny)))
 
@@ -127,7 +127,7 @@ class Adagrad(Checked):
 
     def __call__(self, phi, grad, state):
         square = state["square"] + mg.square(grad)
-        step = grad / (_root(square) + positive(phi["log_epsilon"], grad))
+        step = grad / (safe_root(square) + positive(phi["log_epsilon"], grad))
         return -positive(phi["log_learning_rate"], grad) * step, {"square": square}
 
 
@@ -155,7 +155,7 @@ class RMSprop(Checked):
     def __call__(self, phi, grad, state):
         decay = fraction(phi["logit_decay"], grad)
         square = decay * state["square"] + (1.0 - decay) * mg.square(grad)
-        step = grad / (_root(square) + positive(phi["log_epsilon"], grad))
+        step = grad / (safe_root(square) + positive(phi["log_epsilon"], grad))
         return -positive(phi["log_learning_rate"], grad) * step, {"square": square}
 
 
@@ -188,6 +188,6 @@ class Adam(Checked):
         t = state["t"] + 1
         m = beta1 * state["m"] + (1.0 - beta1) * grad
         v = beta2 * state["v"] + (1.0 - beta2) * mg.square(grad)
-        root = _root(v / (1.0 - beta2**t))
+        root = safe_root(v / (1.0 - beta2**t))
         step = m / (1.0 - beta1**t) / (root + positive(phi["log_epsilon"], grad))
         return -positive(phi["log_learning_rate"], grad) * step, {"m": m, "v": v, "t": t}

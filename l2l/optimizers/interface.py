@@ -24,6 +24,13 @@ class UpdateRule(Protocol):
     It is a function: the same arguments give the same result, and none of them is written to (`v = 0.9 * v`, never
     `v *= 0.9`). All that is learned stands in φ and all that is remembered in the state, nothing in the rule itself.
 
+    A rule that depends on the shapes of θ's tensors, or on the number of steps T, has one more method, which `train`,
+    `compare` and `minimize` call once for each task:
+
+        fit(shapes, steps) -> UpdateRule        shapes: one tuple for each tensor, in the order of θ; steps: T
+
+    It returns the rule for that θ and that T, and changes nothing in the rule it is called on: φ is the same for all.
+
     To be saved, and to have its learning rate tuned, a rule is a frozen dataclass whose fields are its settings; the
     one that is tuned is called learning_rate.
     """

@@ -38,6 +38,39 @@ def log_sign(grad, p):
     return mg.stack([magnitude, mg.clip(math.exp(p) * grad, -1.0, 1.0)])
 
 
+def check_layers(hidden):
+    if not 1 <= len(hidden) <= 8:
+        raise L2LError(f"hidden lists the units of 1 to 8 layers, not {repr(hidden)}")
+
+
+def check_trained(rule, rng):
+    """Raises L2LError where rng is None: the first φ of a network is random, and of no use before it is trained."""
+    if rng is None:
+        raise L2LError(f"{type(rule).__name__} has to be trained first: pass the φ that l2l.load or l2l.train returns")
+
+
+def lstm_weights(rule, rng, inputs, outputs=1):
+    """The first weights of an LSTM of rule.hidden units in rule.dtype, as `minigrad.layers.lstm` takes them: uniform in
+    ±1/√hidden; biases 0, but 1 for the forget gates, so that the state is kept at first.
+
+    The read-out is 0 at first, and so are the first updates. A random read-out moves all coordinates in the same
+    direction; if that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
+    """
+    check_trained(rule, rng)
+    layers, n = [], outputs
+    for hidden in rule.hidden:
+        bound, b = 1.0 / math.sqrt(hidden), np.zeros((4, hidden, 1), rule.dtype)
+        b[1] = 1.0
+        layers.append({"W": rng.uniform(-bound, bound, (4, hidden, inputs + hidden)).astype(rule.dtype), "b": b})
+        inputs = hidden
+    return {"layers": layers, "output": {"W": np.zeros((n, inputs), rule.dtype), "b": np.zeros((n, 1), rule.dtype)}}
+
+
+def lstm_state(rule, n):
+    """The first state (h, c) of each layer for n coordinates: zeros of (hidden, n)."""
+    return [(np.zeros((hidden, n), rule.dtype),) * 2 for hidden in rule.hidden]
+
+
 @dataclass(frozen=True)
 class LSTM(Checked):
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): all coordinates of θ share the weights
@@ -62,8 +95,7 @@ class LSTM(Checked):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= len(self.hidden) <= 8:
-            raise L2LError(f"hidden lists the units of 1 to 8 layers, not {repr(self.hidden)}")
+        check_layers(self.hidden)
 
     @property
     def _outputs(self):
@@ -71,33 +103,17 @@ class LSTM(Checked):
         return 1
 
     def init(self, rng):
-        """Weights uniform in ±1/√hidden; biases 0, but 1 for the forget gates, so that the state is kept at first.
-
-        The read-out is 0 at first, and so are the first updates. A random read-out moves all coordinates in the same
-        direction; if that saturates the optimizee, no gradient is left to learn from (2 of 5 seeds on MNIST).
-        """
-        layers, inputs = [], (2 if self.preprocess == "log-sign" else 1) * self._outputs
-        for hidden in self.hidden:
-            uniform = self._uniform(rng, hidden)
-            b = np.zeros((4, hidden, 1), self.dtype)
-            b[1] = 1.0
-            layers.append({"W": uniform(4, hidden, inputs + hidden), "b": b})
-            inputs = hidden
-        n = self._outputs
-        return {"layers": layers, "output": {"W": np.zeros((n, inputs), self.dtype), "b": np.zeros((n, 1), self.dtype)}}
-
-    def _uniform(self, rng, hidden):
-        bound = 1.0 / math.sqrt(hidden)
-        return lambda *shape: rng.uniform(-bound, bound, shape).astype(self.dtype)
+        inputs = (2 if self.preprocess == "log-sign" else 1) * self._outputs
+        return lstm_weights(self, rng, inputs, self._outputs)
 
     def init_state(self, theta):
-        return [(np.zeros((n, theta.size), self.dtype),) * 2 for n in self.hidden]
+        return lstm_state(self, theta.size)
 
     def __call__(self, phi, grad, state):
-        x = _shaped(grad, (grad.size,), self.dtype)
+        x = shaped(grad, (grad.size,), self.dtype)
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.reshape(x, (1, grad.size))
         y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
-        return _shaped(self.scale * y, grad.shape, grad.dtype), state
+        return shaped(self.scale * y, grad.shape, grad.dtype), state
 
 
 @dataclass(frozen=True)
@@ -134,7 +150,7 @@ class KernelLSTM(LSTM):
         return super().init_state(theta[:: self._outputs])
 
     def __call__(self, phi, grad, state):
-        x = mg.transpose(_shaped(grad, (-1, self._outputs), self.dtype))  # (a kernel's numbers, kernels)
+        x = mg.transpose(shaped(grad, (-1, self._outputs), self.dtype))  # (a kernel's numbers, kernels)
         if self.preprocess == "log-sign":
             x = mg.reshape(log_sign(x, self.p), (2 * self._outputs, -1))
         new = []
@@ -142,10 +158,10 @@ class KernelLSTM(LSTM):
             new.append(mg.layers.lstm_cell(layer, x, h, c))
             x = new[-1][0]
         y = mg.transpose(phi["output"]["W"] @ x + phi["output"]["b"])
-        return _shaped(self.scale * y, grad.shape, grad.dtype), new
+        return shaped(self.scale * y, grad.shape, grad.dtype), new
 
 
-def _shaped(x, shape, dtype):
+def shaped(x, shape, dtype):
     """x with this shape and dtype; nothing is recorded where it has them already."""
     x = x if x.dtype == dtype else mg.astype(x, dtype)
     return x if x.shape == shape else mg.reshape(x, shape)

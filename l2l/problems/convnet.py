@@ -10,7 +10,7 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems import data
-from l2l.problems.task import ModelLoss, Task, sizes_of
+from l2l.problems.task import ModelLoss, Task, shapes_of, sizes_of
 from l2l.registry import Checked, setting
 
 KERNEL = 5  # rows and columns of every convolution's kernel
@@ -115,7 +115,7 @@ class _Convnet(Checked):
             return batch.astype(np.float32) / 255, answers[rows]
 
         loss = ModelLoss(logits, lambda z, batch: mg.cross_entropy(z, batch[1]), classifier=True)
-        return Task(theta, loss, next_batch, parts=sizes_of(weights))
+        return Task(theta, loss, next_batch, parts=sizes_of(weights), shapes=shapes_of(weights))
 
 
 def _normalized(x, beta):

@@ -56,4 +56,5 @@ class Ensemble(Checked):
             )
 
         theta = mg.concatenate([task.theta for task in tasks.values()])
-        return Task(theta, loss, lambda: [task.next_batch() for task in tasks.values()], parts=parts)
+        shapes = tuple(shape for task in tasks.values() for shape in task.shapes or (task.theta.shape,))
+        return Task(theta, loss, lambda: [task.next_batch() for task in tasks.values()], parts=parts, shapes=shapes)

@@ -10,7 +10,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.problems.task import Task, sizes_of
+from l2l.problems.task import Task, shapes_of, sizes_of
 from minigrad import structure
 
 
@@ -79,7 +79,7 @@ def task_of(loss, theta, next_batch=None):
     def f(vector, batch):
         return scalar(loss(unravel(vector)) if next_batch is None else loss(unravel(vector), batch))
 
-    return Task(flat, f, next_batch or (lambda: None), parts=parts), unravel
+    return Task(flat, f, next_batch or (lambda: None), parts=parts, shapes=shapes_of(theta)), unravel
 
 
 def scalar(value):

@@ -8,7 +8,7 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.problems import data
-from l2l.problems.task import ModelLoss, Task
+from l2l.problems.task import ModelLoss, Task, shapes_of
 from l2l.registry import Checked, setting
 
 ACTIVATIONS = {"sigmoid": mg.sigmoid, "relu": mg.relu, "tanh": mg.tanh}
@@ -68,4 +68,4 @@ class MNIST(Checked):
             chosen = rng.integers(len(labels), size=self.batch)
             return images[chosen].astype(np.float32) / 255, labels[chosen]
 
-        return Task(theta.astype(np.float32), loss, next_batch)
+        return Task(theta.astype(np.float32), loss, next_batch, shapes=shapes_of(weights))

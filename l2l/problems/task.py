@@ -1,5 +1,7 @@
 """What a problem's `sample` returns: one optimizee with its starting point and its data."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,9 +23,11 @@ class Task:
     functions: the number of independent functions that f sums. Losses are reported as f/functions. (If f were their
     mean, gradients would shrink with their number, and so every good learning rate would depend on it.)
     parts: {name: number of coordinates} of the parts of θ, in their order, for `optimizers.Groups`; {} without parts.
+    shapes: the shapes of θ's tensors, in their order, for rules that look at whole tensors; () for one vector.
 
-    Raises L2LError where theta is not a vector of floats, loss or next_batch is not a function, or the parts do not
-    make up theta. Exceptions that loss and next_batch raise later propagate.
+    Raises L2LError where theta is not a vector of floats, loss or next_batch is not a function, or the parts or
+    the shapes do not make up theta, or a tensor lies in two parts. Exceptions that loss and next_batch raise later
+    propagate.
     """
 
     theta: np.ndarray
@@ -31,6 +35,7 @@ class Task:
     next_batch: Callable = lambda: None
     functions: int = 1
     parts: dict = field(default_factory=dict)
+    shapes: tuple = ()
 
     def __post_init__(self):
         if np.ndim(self.theta) != 1 or self.theta.dtype.kind != "f":
@@ -42,11 +47,24 @@ class Task:
             raise L2LError("a task's loss and next_batch are functions: loss(theta, batch) and next_batch()")
         if self.parts and sum(self.parts.values()) != len(self.theta):
             raise L2LError(f"a task's parts {self.parts} do not make up its theta of {len(self.theta)} coordinates")
+        self._check_shapes()
+
+    def _check_shapes(self):
+        ends = list(itertools.accumulate(math.prod(shape) for shape in self.shapes))
+        if self.shapes and ends[-1] != len(self.theta):
+            raise L2LError(f"a task's shapes {self.shapes} do not make up its theta of {len(self.theta)} coordinates")
+        if self.shapes and not set(itertools.accumulate(self.parts.values())) <= {0, *ends}:
+            raise L2LError(f"a task's parts {self.parts} cut through one of its tensors, of shapes {self.shapes}")
 
 
 def sizes_of(tree: dict) -> dict[str, int]:
     """The `parts` of a task whose theta is `ravel(tree)`: {key: number of coordinates}, in the order of ravel."""
     return {name: sum(np.size(leaf) for leaf in flatten(tree[name])[0]) for name in sorted(tree)}
+
+
+def shapes_of(tree) -> tuple[tuple[int, ...], ...]:
+    """The `shapes` of a task whose theta is `ravel(tree)`."""
+    return tuple(np.shape(leaf) for leaf in flatten(tree)[0])
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _trajectory(problem, optimizer, settings, arrays, k, way):
     if way is None:
         return None
     task = draw_task(problem, "train", settings.seed, way["number"])
-    start = task.theta, fitted(optimizer, task).init_state(task.theta)
+    start = task.theta, fitted(optimizer, task, way["steps"]).init_state(task.theta)
     particles = settings.make_estimator().begin(start, _template(optimizer))
     reached = _tree(arrays, f"trajectory.{k}.reached", particles)
     return Trajectory(**{name: way[name] for name in WAY}, reached=reached, losses=arrays[f"trajectory.{k}.losses"])

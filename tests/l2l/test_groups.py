@@ -22,7 +22,7 @@ def trained_phi(groups):
 
 def test_every_part_takes_the_steps_that_its_rule_takes_alone():
     task = draw_task(SHAPES, "train", 0, 0)
-    phi, rule = trained_phi(MIXED), fitted(MIXED, task)
+    phi, rule = trained_phi(MIXED), fitted(MIXED, task, 6)
     gradients = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32)
     state, parts = rule.init_state(task.theta), {"a": slice(0, 3), "b": slice(3, 7)}
     alone = {part: MIXED.groups[part].init_state(task.theta[where]) for part, where in parts.items()}
@@ -45,7 +45,7 @@ def test_meta_gradient_of_the_groups_is_that_of_each_where_the_parts_do_not_meet
     groups = Groups({"a": LSTM(hidden=(3,), dtype="float64"), "b": Adam(0.05)})
     task, phi = draw_task(SHAPES, "train", 0, 0), trained_phi(groups)
     task = Task(task.theta.astype(float), task.loss, task.next_batch, parts=task.parts)
-    rule = fitted(groups, task)
+    rule = fitted(groups, task, 4)
 
     def meta_loss(phi):
         start = task.theta, rule.init_state(task.theta)
@@ -128,7 +128,7 @@ def test_rule_that_needs_all_of_theta_cannot_be_in_a_group(rule):
 
 
 def test_groups_that_were_not_fitted_say_so():
-    with pytest.raises(L2LError, match=r"take l2l.optimizers.fitted\(groups, task\)"):
+    with pytest.raises(L2LError, match=r"take l2l.optimizers.fitted\(groups, task, steps\)"):
         MIXED.init_state(np.zeros(7))
 
 
