@@ -54,9 +54,12 @@ def write_photographs(folder, train=30, test=50):
 COORDINATEWISE = [
     name
     for name, cls in OPTIMIZERS.items()
-    if not hasattr(cls, "uses_curvature") and name not in ("kernel-lstm", "groups")  # these two: test_groups.py
+    if not (hasattr(cls, "uses_curvature") or hasattr(cls, "fit"))  # the latter: test_learned_rules.py
+    and name not in ("kernel-lstm", "groups")  # these two: test_groups.py
 ]
-"""The rules that treat every coordinate alike."""
+"""The rules that treat every coordinate alike, and depend on nothing else."""
+NETWORKS = ("lstm", "rnnprop")
+"""Those of them that have a network inside."""
 
 
 def some_phi(optimizer, seed=0):

@@ -22,6 +22,7 @@ from l2l.optimizers.groups import Groups, fitted
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
+from l2l.optimizers.recurrent import FeatureLSTM, RNNProp
 from l2l.registry import OPTIMIZERS, build
 
 OPTIMIZERS |= {
@@ -38,6 +39,8 @@ OPTIMIZERS |= {
     "linear": Linear,
     "lstm": LSTM,
     "kernel-lstm": KernelLSTM,
+    "rnnprop": RNNProp,
+    "feature-lstm": FeatureLSTM,
     "groups": Groups,
 }
 
@@ -48,6 +51,7 @@ __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
+    "FeatureLSTM",
     "GaussNewton",
     "Groups",
     "KernelLSTM",
@@ -56,6 +60,7 @@ __all__ = [
     "NaturalGradient",
     "Newton",
     "RMSprop",
+    "RNNProp",
     "Rprop",
     "UpdateRule",
     "check_optimizer",

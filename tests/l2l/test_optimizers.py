@@ -7,7 +7,7 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.optimizers.learned import log_sign
-from tests.conftest import COORDINATEWISE, some_phi, updates_of
+from tests.conftest import COORDINATEWISE, NETWORKS, some_phi, updates_of
 
 GRADIENTS = np.random.default_rng(0).normal(size=(30, 4)) * np.array([1.0, 1e-3, 30.0, 0.0])
 
@@ -154,7 +154,7 @@ def test_tensors_optimized_together_or_apart_take_the_same_steps(name):
     np.testing.assert_allclose(together, np.concatenate(apart, axis=1), rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in COORDINATEWISE if name != "lstm"])
+@pytest.mark.parametrize("name", [name for name in COORDINATEWISE if name not in NETWORKS])
 def test_no_gradient_no_update(name):
     assert not updates_of(make_optimizer(name), np.zeros((3, 4))).any()
 

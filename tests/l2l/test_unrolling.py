@@ -7,7 +7,7 @@ import minigrad as mg
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import MNIST, Quadratic, Task, draw_task
 from l2l.unrolling import unroll
-from tests.conftest import COORDINATEWISE, some_phi
+from tests.conftest import COORDINATEWISE, NETWORKS, some_phi
 
 STEPS = 5
 WEIGHTS = [0.5, 1.0, 2.0, 0.0, 3.0]
@@ -142,7 +142,7 @@ def test_exact_meta_gradient_of_a_network_on_fixed_images():
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [(name, {}) for name in COORDINATEWISE if name != "lstm"]
+    [(name, {}) for name in COORDINATEWISE if name not in NETWORKS]
     + [("rprop", {"learning_rate": 0.5, "step_min": 0.3, "step_max": 0.55})],  # steps reach both bounds
 )
 def test_constants_of_every_other_rule_have_an_exact_meta_gradient(name, settings):
