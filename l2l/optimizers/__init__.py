@@ -22,6 +22,7 @@ from l2l.optimizers.groups import Groups, fitted
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
+from l2l.optimizers.mlp import MLP
 from l2l.optimizers.recurrent import FeatureLSTM, RNNProp
 from l2l.registry import OPTIMIZERS, build
 
@@ -41,11 +42,13 @@ OPTIMIZERS |= {
     "kernel-lstm": KernelLSTM,
     "rnnprop": RNNProp,
     "feature-lstm": FeatureLSTM,
+    "mlp": MLP,
     "groups": Groups,
 }
 
 __all__ = [
     "LSTM",
+    "MLP",
     "NAG",
     "OPTIMIZERS",
     "SGD",
