@@ -24,6 +24,7 @@ from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
 from l2l.optimizers.mlp import MLP
 from l2l.optimizers.recurrent import FeatureLSTM, RNNProp
+from l2l.optimizers.scheduled import Scheduled
 from l2l.registry import OPTIMIZERS, build
 
 OPTIMIZERS |= {
@@ -43,6 +44,7 @@ OPTIMIZERS |= {
     "rnnprop": RNNProp,
     "feature-lstm": FeatureLSTM,
     "mlp": MLP,
+    "scheduled": Scheduled,
     "groups": Groups,
 }
 
@@ -65,6 +67,7 @@ __all__ = [
     "RMSprop",
     "RNNProp",
     "Rprop",
+    "Scheduled",
     "UpdateRule",
     "check_optimizer",
     "fitted",
