@@ -131,7 +131,7 @@ _ALL = momentum, slow_momentum, gradient, trend, share, tensor_trend, tensor_mom
 FEATURES = {feature.__name__: feature for feature in (*_ALL, progress, time, horizon)}
 
 
-def features(names, seen):
+def chosen(names, seen):
     """These features of every coordinate, in this order: (features, n)."""
     values = [FEATURES[name](seen) for name in names]
     like = seen.mean[MEANS[0]]

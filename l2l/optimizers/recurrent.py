@@ -6,7 +6,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.optimizers.constants import log, positive
-from l2l.optimizers.features import FEATURES, features, look, start
+from l2l.optimizers.features import FEATURES, chosen, look, start
 from l2l.optimizers.fitting import Fittable
 from l2l.optimizers.hand_designed import safe_root
 from l2l.optimizers.learned import check_layers, lstm_state, lstm_weights, shaped
@@ -104,7 +104,7 @@ class FeatureLSTM(Fittable):
 
     def __call__(self, phi, grad, state):
         seen, remembered = look(shaped(grad, (grad.size,), self.dtype), state["seen"], self.shapes, self.steps)
-        y, lstm = step(self, phi, features(self.features, seen), state["lstm"])
+        y, lstm = step(self, phi, chosen(self.features, seen), state["lstm"])
         update = -self.scale * mg.sinh(1.5 * mg.clip(y, -3.0, 3.0))
         if self.nominal:
             update = update - positive(phi["log_nominal"], y) * FEATURES["momentum"](seen)

@@ -10,7 +10,7 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers import LSTM, MLP, Adam, FeatureLSTM, Groups, RNNProp
 from l2l.optimizers import features as module
-from l2l.optimizers.features import FEATURES, features, look, start
+from l2l.optimizers.features import FEATURES, chosen, look, start
 from l2l.problems import Quadratic
 from tests.conftest import some_phi, updates_of
 from tests.l2l.test_unrolling import Recorder, directional, frozen_gradients, meta_loss_of, quadratic_task
@@ -167,14 +167,14 @@ def test_features_are_what_their_formulas_say():
     }
     assert tuple(expected) == EVERY
     np.testing.assert_allclose(
-        features(EVERY, seen_after(GRADIENTS, steps=20)), list(expected.values()), rtol=1e-10, atol=1e-12
+        chosen(EVERY, seen_after(GRADIENTS, steps=20)), list(expected.values()), rtol=1e-10, atol=1e-12
     )
 
 
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_feature_does_not_depend_on_the_scale_of_gradients(name, factor):
-    one, other = (features([name], seen_after(scaled)) for scaled in (GRADIENTS, factor * GRADIENTS))
+    one, other = (chosen([name], seen_after(scaled)) for scaled in (GRADIENTS, factor * GRADIENTS))
     np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
 
 
@@ -182,18 +182,16 @@ def test_feature_does_not_depend_on_the_scale_of_gradients(name, factor):
 def test_features_stay_of_moderate_size(last):
     gradients = np.ones((400, 10), np.float32)
     gradients[200:] = last
-    assert np.max(np.abs(features(EVERY, seen_after(gradients)))) < 5.0
+    assert np.max(np.abs(chosen(EVERY, seen_after(gradients)))) < 5.0
 
 
 def test_features_of_gradients_that_were_always_0_are_finite():
-    assert np.isfinite(features(EVERY, seen_after(np.zeros((3, 10), np.float32)))).all()
+    assert np.isfinite(chosen(EVERY, seen_after(np.zeros((3, 10), np.float32)))).all()
 
 
 def test_features_of_plain_gradients_record_nothing_for_the_meta_gradient(monkeypatch):
     rule, kinds = small("feature-lstm"), []
-    monkeypatch.setattr(
-        "l2l.optimizers.recurrent.features", lambda *args: kinds.append(x := module.features(*args)) or x
-    )
+    monkeypatch.setattr("l2l.optimizers.recurrent.chosen", lambda *args: kinds.append(x := module.chosen(*args)) or x)
     mg.grad(lambda phi: mg.sum(rule(phi, GRADIENTS[0], rule.init_state(GRADIENTS[0]))[0]))(some_phi(rule))
     assert type(kinds[0]) is np.ndarray
 
