@@ -54,8 +54,8 @@ def write_photographs(folder, train=30, test=50):
 COORDINATEWISE = [
     name
     for name, cls in OPTIMIZERS.items()
-    if not (hasattr(cls, "uses_curvature") or hasattr(cls, "fit"))  # the latter: test_learned_rules.py
-    and name not in ("kernel-lstm", "groups")  # these two: test_groups.py
+    if not (hasattr(cls, "uses_curvature") or hasattr(cls, "fit"))  # the latter and lstm-gac: test_learned_rules.py
+    and name not in ("lstm-gac", "kernel-lstm", "groups")  # the last two: test_groups.py
 ]
 """The rules that treat every coordinate alike, and depend on nothing else."""
 NETWORKS = ("lstm", "rnnprop")

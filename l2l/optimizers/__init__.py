@@ -21,7 +21,7 @@ from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.groups import Groups, fitted
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
-from l2l.optimizers.learned import LSTM, KernelLSTM, Linear
+from l2l.optimizers.learned import LSTM, AveragingLSTM, KernelLSTM, Linear
 from l2l.optimizers.mlp import MLP
 from l2l.optimizers.recurrent import FeatureLSTM, RNNProp
 from l2l.optimizers.scheduled import Scheduled
@@ -40,6 +40,7 @@ OPTIMIZERS |= {
     "natural_gradient": NaturalGradient,
     "linear": Linear,
     "lstm": LSTM,
+    "lstm-gac": AveragingLSTM,
     "kernel-lstm": KernelLSTM,
     "rnnprop": RNNProp,
     "feature-lstm": FeatureLSTM,
@@ -56,6 +57,7 @@ __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
+    "AveragingLSTM",
     "FeatureLSTM",
     "GaussNewton",
     "Groups",

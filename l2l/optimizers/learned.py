@@ -112,8 +112,42 @@ class LSTM(Checked):
     def __call__(self, phi, grad, state):
         x = shaped(grad, (grad.size,), self.dtype)
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.reshape(x, (1, grad.size))
-        y, state = (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
+        y, state = self._network(phi, x, state)
         return shaped(self.scale * y, grad.shape, grad.dtype), state
+
+    def _network(self, phi, x, state):
+        return (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
+
+
+@dataclass(frozen=True)
+class AveragingLSTM(LSTM):
+    """LSTM+GAC, with global averaging cells (Andrychowicz et al. 2016, Appendix D): the last `averaged`
+    units of each layer put out their mean over all coordinates, to the next layer and to the next step:
+
+        h̄_k = (1/n) Σ_i h_k^(i)
+
+    So coordinates can act together, as in clipping by the norm of ∇. Their c stay apart. There is no fused form. For an
+    LSTM on part of θ, see `Groups`: coordinates are then those of the part.
+    """
+
+    fused: bool = setting(False, "must stay false")
+    averaged: int = setting(4, "units of each layer that are averaged, at most all", least=1, most=512)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.fused:
+            raise L2LError("lstm-gac has no fused form: omit fused")
+        if self.averaged > min(self.hidden):
+            raise L2LError(f"averaged is at most {min(self.hidden)}, the units of the smallest layer: lower it")
+
+    def _network(self, phi, x, state):
+        new = []
+        for layer, (h, c) in zip(phi["layers"], state, strict=True):
+            h, c = mg.layers.lstm_cell(layer, x, h, c)
+            own, shared = h[: -self.averaged], h[-self.averaged :]
+            x = mg.concatenate([own, mg.broadcast_to(mg.mean(shared, 1, keepdims=True), shared.shape)])
+            new.append((x, c))
+        return (phi["output"]["W"] @ x + phi["output"]["b"])[0], new
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import pytest
 import l2l
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.optimizers import LSTM, MLP, Adam, FeatureLSTM, Groups, RNNProp
+from l2l.optimizers import LSTM, MLP, Adam, AveragingLSTM, FeatureLSTM, Groups, RNNProp
 from l2l.optimizers import features as module
 from l2l.optimizers.features import FEATURES, chosen, look, start
+from l2l.optimizers.learned import log_sign
 from l2l.problems import Quadratic
 from tests.conftest import some_phi, updates_of
 from tests.l2l.test_unrolling import Recorder, directional, frozen_gradients, meta_loss_of, quadratic_task
@@ -22,6 +23,7 @@ SMALL = {
     "rnnprop": RNNProp(dense=4, hidden=(3, 2), dtype="float64", epsilon=1e-20),
     "feature-lstm": FeatureLSTM(hidden=(3, 2), features=EVERY, dtype="float64"),
     "mlp": MLP(dtype="float64", scale=0.1),
+    "lstm-gac": AveragingLSTM(hidden=(4, 3), averaged=2, dtype="float64", p=2.0),
 }
 TOLD = ("feature-lstm", "mlp")
 
@@ -267,6 +269,35 @@ def test_fused_and_readable_cells_take_the_same_steps(name):
     np.testing.assert_allclose(fused, readable, rtol=1e-3, atol=1e-5)
 
 
+# ------------------------------------------------------------------------------------------ global averaging cells
+
+AVERAGING = SMALL["lstm-gac"]
+
+
+def test_averaging_cells_put_out_their_mean_over_coordinates_and_keep_their_own_memory():
+    phi, state = some_phi(AVERAGING), AVERAGING.init_state(GRADIENTS[0])
+    h, c = (np.zeros((4, 10)),) * 2
+    for gradient in GRADIENTS[:2]:
+        _, state = AVERAGING(phi, gradient, state)
+        h, c = mg.layers.lstm_cell(phi["layers"][0], log_sign(gradient, AVERAGING.p), h, c)
+        h[2:] = h[2:].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(state[0], (h, c), rtol=1e-12)
+    assert np.ptp(h[2:], axis=1).max() < 1e-15 < np.ptp(c[2:], axis=1).min()
+
+
+def test_averaging_over_one_coordinate_is_the_plain_lstm():
+    plain = LSTM(hidden=(4, 3), dtype="float64", p=2.0, fused=False)
+    np.testing.assert_allclose(updates_of(AVERAGING, GRADIENTS[:, :1]), updates_of(plain, GRADIENTS[:, :1]), rtol=1e-12)
+
+
+def test_averaging_cells_tell_every_coordinate_of_the_others_in_any_order():
+    other, order = GRADIENTS.copy(), np.roll(np.arange(10), 3)
+    other[2, 7] = 30.0
+    before = updates_of(AVERAGING, GRADIENTS)
+    assert (updates_of(AVERAGING, other)[2:] != before[2:]).all()
+    np.testing.assert_allclose(updates_of(AVERAGING, GRADIENTS[:, order]), before[:, order], rtol=1e-9)
+
+
 # ------------------------------------------------------------------------------------------ learning them
 
 
@@ -334,6 +365,8 @@ def test_rule_that_was_never_trained_is_not_used(rule):
         ("feature-lstm", {"hidden": (3,) * 9}, "1 to 8 layers"),
         ("rnnprop", {"hidden": (3,) * 9}, "1 to 8 layers"),
         ("rnnprop", {"beta1": 1.0}, "beta1 is a number between 0 and 1"),
+        ("lstm-gac", {"fused": True}, "no fused form"),
+        ("lstm-gac", {"hidden": (20, 3)}, "averaged is at most 3, the units of the smallest layer"),
         ("mlp", {"scale": 0}, "scale is a positive number"),
     ],
 )
