@@ -8,7 +8,7 @@ import pytest
 import l2l
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.optimizers import SGD, FeatureLSTM, Groups, fitted
+from l2l.optimizers import SGD, FeatureLSTM, Groups, Scheduled, fitted
 from l2l.optimizers.fitting import tensor_means, tensors
 from l2l.problems import MNIST, Ensemble, MNISTConv, Quadratic, Simple, Task, draw_task
 from l2l.problems.interface import task_of
@@ -140,3 +140,11 @@ def test_tensors_are_those_of_the_tree():
 def test_tensor_means_are_the_mean_of_each_tensor_at_its_coordinates():
     found = tensor_means(np.arange(7.0), ((2, 2), (0,), (3,)))
     np.testing.assert_array_equal(found, [1.5] * 4 + [5.0] * 3)
+
+
+@pytest.mark.parametrize("rule", [Scheduled(), FeatureLSTM()])
+def test_no_step_at_all_is_a_number_of_steps_too(rule):
+    phi = rule.init(np.random.default_rng(0))
+    theta, losses = l2l.minimize(loss, TREE, (rule, phi), steps=0)
+    np.testing.assert_array_equal(theta["b"], TREE["b"])
+    assert len(losses) == 0
