@@ -16,7 +16,7 @@ from l2l.optimizers.hand_designed import safe_root
 
 MEANS = (0.9, 0.98)
 SQUARES = (0.8, 0.95, 0.995)
-LARGEST = 1e18  # of a gradient: in float32 its square is still finite
+LARGEST = 1e15  # of a gradient: in float32 the sum of 10⁸ squares is still finite
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def momentum(seen):
 
 
 def slow_momentum(seen):
-    """The same of decays 0.98 and 0.995; several rates as in Wichrowska et al. 2017, section 3.2."""
+    """The same of decays 0.98 and 0.995. Momenta at several rates are seen in Wichrowska et al. 2017."""
     return seen.mean[0.98] / seen.rms[0.995]
 
 

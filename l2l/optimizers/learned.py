@@ -71,6 +71,11 @@ def lstm_state(rule, n):
     return [(np.zeros((hidden, n), rule.dtype),) * 2 for hidden in rule.hidden]
 
 
+def lstm_step(rule, phi, x, state):
+    """The network's outputs y (n,) for its inputs x (inputs, n), and its new state."""
+    return (mg.fused.lstm if rule.fused else mg.layers.lstm)(phi, x, state)
+
+
 @dataclass(frozen=True)
 class LSTM(Checked):
     """The coordinatewise LSTM optimizer (Andrychowicz et al. 2016, section 2.1): all coordinates of θ share the weights
@@ -109,20 +114,19 @@ class LSTM(Checked):
     def init_state(self, theta):
         return lstm_state(self, theta.size)
 
+    _network = lstm_step
+
     def __call__(self, phi, grad, state):
         x = shaped(grad, (grad.size,), self.dtype)
         x = log_sign(x, self.p) if self.preprocess == "log-sign" else mg.reshape(x, (1, grad.size))
         y, state = self._network(phi, x, state)
         return shaped(self.scale * y, grad.shape, grad.dtype), state
 
-    def _network(self, phi, x, state):
-        return (mg.fused.lstm if self.fused else mg.layers.lstm)(phi, x, state)
-
 
 @dataclass(frozen=True)
 class AveragingLSTM(LSTM):
-    """LSTM+GAC, with global averaging cells (Andrychowicz et al. 2016, Appendix D): the last `averaged`
-    units of each layer put out their mean over all coordinates, to the next layer and to the next step:
+    """LSTM+GAC, with global averaging cells (Andrychowicz et al. 2016, Appendix D): the last `averaged` units of each
+    layer put out their mean over all coordinates, to the next layer and to the next step:
 
         h̄_k = (1/n) Σ_i h_k^(i)
 

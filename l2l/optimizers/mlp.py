@@ -22,13 +22,13 @@ class MLP(Fittable):
     """The per-parameter MLP of Metz et al. 2022 (small_fc_lopt), after its code. It sees 39 numbers of a coordinate:
 
         x = [∇, θ, m, v, m/√v, 1/√v, ∇/√f, r, c, 1/√r, 1/√c, m/√f] / their RMS over the tensor, and tanh(t/τ − 1)
-        d, e = MLP(x; φ)        g_t = −d exp(0.001 e) · 0.001
+        d, e = MLP(x; φ)        g_t = −scale · d exp(0.001 e)
 
     m: running means of ∇ with three decays. v: that of ∇². r, c and f, with three decays, are Adafactor's (Shazeer &
-    Stern 2018, Algorithm 2): running means of ∇² that is averaged over one and over the other of a tensor's two longest
-    axes, and f = r c/mean(r); for vectors r = c = f, a running mean of ∇². τ: 11 times from 1 to 100,000. The MLP has
-    ReLU layers of `hidden` units. φ is its weights, at first N(0, 1/inputs), and the decays; with 4-4, 197 numbers. The
-    small constants added under the roots are the source's: gradients far below 10⁻³ look smaller than they are.
+    Stern 2018): running means of ∇² that is averaged over one and over the other of a tensor's two longest axes, and
+    f = r c/mean(r); for vectors r = c = f, a running mean of ∇². τ: 11 times from 1 to 100,000. The MLP has ReLU layers
+    of `hidden` units. φ is its weights, at first N(0, 1/inputs), and the decays; with 4-4, 197 numbers. The small
+    constants added under the roots are the source's: gradients far below 10⁻³ look smaller than they are.
 
     The state has θ itself, for a rule is only shown ∇. The rule has to know the tensors: see `fitted`.
     """

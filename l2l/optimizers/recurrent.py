@@ -5,23 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
+from l2l.errors import L2LError
 from l2l.optimizers.constants import log, positive
 from l2l.optimizers.features import FEATURES, chosen, look, start
 from l2l.optimizers.fitting import Fittable
 from l2l.optimizers.hand_designed import safe_root
-from l2l.optimizers.learned import check_layers, lstm_state, lstm_weights, shaped
+from l2l.optimizers.learned import check_layers, lstm_state, lstm_step, lstm_weights, shaped
 from l2l.registry import Checked, setting
 
 
 @dataclass(frozen=True)
 class RNNProp(Checked):
-    """RNNprop (Lv, Jiang & Li 2017, section 4.2): a coordinatewise LSTM that sees the steps of Adam and RMSprop:
+    """RNNprop (Lv, Jiang & Li 2017): a coordinatewise LSTM that sees the steps of Adam and RMSprop:
 
         x = (m̂/(√v̂ + ε), ∇_t/(√v̂ + ε))      y, (h, c)_{t+1} = LSTM(ELU(W x + b), (h, c)_t)      g_t = α tanh y
 
-    m̂ and v̂ are Adam's running means of ∇ and ∇² with the decays β₁ and β₂. W, b and the LSTM are φ. Where ε is small
-    beside ∇, updates do not depend on the scale of f. The published rule starts with a random read-out; this one with
-    0, like `LSTM`. State arrays of the LSTM are (hidden, coordinates); fused as in `LSTM`.
+    m̂ and v̂ are Adam's running means of ∇ and ∇² with the decays β₁ and β₂. W, b and the LSTM are φ; at first W is
+    N(0, 1/2), and the read-out 0 as in `LSTM`. Where ε is small beside ∇, updates do not depend on the scale of f.
+    State arrays of the LSTM are (hidden, coordinates); fused as in `LSTM`.
     """
 
     dense: int = setting(20, "units of the first layer, with ELU", least=1, most=512)
@@ -48,21 +49,13 @@ class RNNProp(Checked):
 
     def __call__(self, phi, grad, state):
         g, t = shaped(grad, (grad.size,), self.dtype), state["t"] + 1
-        m, v = (
-            self.beta1 * state["m"] + (1.0 - self.beta1) * g,
-            self.beta2 * state["v"] + (1.0 - self.beta2) * mg.square(g),
-        )
+        m = self.beta1 * state["m"] + (1.0 - self.beta1) * g
+        v = self.beta2 * state["v"] + (1.0 - self.beta2) * mg.square(g)
         scale = safe_root(v / (1.0 - self.beta2**t)) + self.epsilon
         x = phi["input"]["W"] @ mg.stack([m / (1.0 - self.beta1**t) / scale, g / scale]) + phi["input"]["b"]
-        y, lstm = step(self, phi, mg.relu(x) + mg.expm1(mg.minimum(x, 0.0)), state["lstm"])
+        y, lstm = lstm_step(self, phi, mg.relu(x) + mg.expm1(mg.minimum(x, 0.0)), state["lstm"])
         update = self.scale * mg.tanh(y)
         return shaped(update, grad.shape, grad.dtype), {"lstm": lstm, "m": m, "v": v, "t": t}
-
-
-def step(rule, phi, x, state):
-    """One step of the rule's LSTM: y (n,) and the new state."""
-    weights = {"layers": phi["layers"], "output": phi["output"]}
-    return (mg.fused.lstm if rule.fused else mg.layers.lstm)(weights, x, state)
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,10 @@ class FeatureLSTM(Fittable):
 
         y, (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)        g_t = −exp(n) m̂/√v̂ − λ sinh(3/2 · clip(y, −3, 3))
 
-    n is in φ as well, m̂/√v̂ as in `features.momentum`. A nominal term makes a learned rule stable
-    (STAR, Harrison et al. 2022): at first, where y = 0, this is Adam of rate `nominal`. With sinh, as with the learned
-    log step size of Wichrowska et al. 2017, outputs of moderate size give updates of very different length. Updates do
-    not depend on the scale of f. The rule has to know T and the tensors: see `fitted`. State arrays of the LSTM are
-    (hidden, coordinates); fused as in `LSTM`.
+    n is in φ as well; m̂/√v̂ is `features.momentum`. A nominal term makes a learned rule stable (STAR, Harrison et al.
+    2022): at first, where y = 0, this is Adam of rate `nominal`. With sinh, outputs of moderate size give updates of
+    very different length. Updates do not depend on the scale of f. The rule has to know T and the tensors: see
+    `fitted`. State arrays of the LSTM are (hidden, coordinates); fused as in `LSTM`.
     """
 
     hidden: tuple[int, ...] = setting((20, 20), "units of each layer, 1 to 8 layers", least=1, most=512)
@@ -93,6 +85,8 @@ class FeatureLSTM(Fittable):
     def __post_init__(self):
         super().__post_init__()
         check_layers(self.hidden)
+        if not self.features:
+            raise L2LError(f"features names at least one of: {', '.join(FEATURES)}")
 
     def init(self, rng):
         phi = lstm_weights(self, rng, len(self.features))
@@ -104,7 +98,7 @@ class FeatureLSTM(Fittable):
 
     def __call__(self, phi, grad, state):
         seen, remembered = look(shaped(grad, (grad.size,), self.dtype), state["seen"], self.shapes, self.steps)
-        y, lstm = step(self, phi, chosen(self.features, seen), state["lstm"])
+        y, lstm = lstm_step(self, phi, chosen(self.features, seen), state["lstm"])
         update = -self.scale * mg.sinh(1.5 * mg.clip(y, -3.0, 3.0))
         if self.nominal:
             update = update - positive(phi["log_nominal"], y) * FEATURES["momentum"](seen)

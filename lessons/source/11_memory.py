@@ -16,7 +16,7 @@ from course import check, recall, show, show_source, verdicts
 
 import l2l
 import minigrad as mg
-from l2l.optimizers import LSTM, Adam, Momentum
+from l2l.optimizers import LSTM, Adam, Momentum, learned
 from l2l.problems import Task
 from lessons import figures
 from minigrad.layers import lstm_cell, lstm_gates
@@ -394,7 +394,7 @@ show(
 # the gradient in another form, for lesson 14.)
 
 # %%
-show_source(LSTM.init_state, LSTM.__call__)
+show_source(learned.lstm_state, learned.lstm_step, LSTM.__call__)
 
 # %% [markdown]
 # Two properties should follow. Rename the coordinates, and the updates are the same, renamed: this is *permutation equivariance*.

@@ -182,9 +182,9 @@ def test_feature_does_not_depend_on_the_scale_of_gradients(name, factor):
 
 @pytest.mark.parametrize("last", [0.0, 1e30, -np.inf])
 def test_features_stay_of_moderate_size(last):
-    gradients = np.ones((400, 10), np.float32)
+    gradients = np.ones((400, 1000), np.float32)
     gradients[200:] = last
-    assert np.max(np.abs(chosen(EVERY, seen_after(gradients)))) < 5.0
+    assert np.max(np.abs(chosen(EVERY, seen_after(gradients, ((1000,),))))) < 5.0
 
 
 def test_features_of_gradients_that_were_always_0_are_finite():
@@ -361,6 +361,7 @@ def test_rule_that_was_never_trained_is_not_used(rule):
     ("name", "settings", "message"),
     [
         ("feature-lstm", {"features": ("momentum", "loss")}, "features is momentum or slow_momentum or .*not 'loss'"),
+        ("feature-lstm", {"features": ()}, "features names at least one of: momentum, slow_momentum"),
         ("feature-lstm", {"nominal": -1.0}, "nominal is a number of at least 0"),
         ("feature-lstm", {"hidden": (3,) * 9}, "1 to 8 layers"),
         ("rnnprop", {"hidden": (3,) * 9}, "1 to 8 layers"),
