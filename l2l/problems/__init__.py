@@ -10,9 +10,11 @@ from l2l.errors import L2LError
 from l2l.problems.convnet import CIFAR, CIFAR2, CIFAR5, MNISTConv
 from l2l.problems.ensemble import Ensemble
 from l2l.problems.interface import Problem, problem_of
+from l2l.problems.mixture import FAMILIES, Mixture
 from l2l.problems.mnist import MNIST
 from l2l.problems.synthetic import Quadratic, Simple
 from l2l.problems.task import SPLITS, Curvature, ModelLoss, Task
+from l2l.problems.wrappers import Noisy, Scaled
 from l2l.registry import MOST_SEED, PROBLEMS, build, whole
 
 PROBLEMS |= {
@@ -24,21 +26,29 @@ PROBLEMS |= {
     "cifar-5": CIFAR5,
     "cifar-2": CIFAR2,
     "ensemble": Ensemble,
+    **FAMILIES,
+    "mixture": Mixture,
+    "scaled": Scaled,
+    "noisy": Noisy,
 }
 
 __all__ = [
     "CIFAR",
     "CIFAR2",
     "CIFAR5",
+    "FAMILIES",
     "MNIST",
     "PROBLEMS",
     "SPLITS",
     "Curvature",
     "Ensemble",
     "MNISTConv",
+    "Mixture",
     "ModelLoss",
+    "Noisy",
     "Problem",
     "Quadratic",
+    "Scaled",
     "Simple",
     "Task",
     "draw_task",

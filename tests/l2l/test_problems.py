@@ -8,6 +8,7 @@ from l2l.errors import L2LError
 from l2l.problems import MNIST, PROBLEMS, Quadratic, Simple, data, draw_task, make_problem
 
 NEEDED = {"ensemble": {"problems": {"a": Simple(), "b": Quadratic(functions=2)}}}
+NEEDED |= {name: {"problem": {"a": Quadratic(functions=2)}} for name in ("scaled", "noisy")}
 """Options without which there is no problem."""
 
 
