@@ -1,6 +1,6 @@
 """What the families of small tasks share. Each draws its sizes with every task, so that a mixture of them is wide."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from l2l.registry import Checked
 ACTIVATIONS = (mg.sigmoid, mg.tanh, mg.relu, mg.gelu)
 
 
+@dataclass(frozen=True)
 class Family(Checked):
     """Base of a dataclass whose tuples are ranges: one number, or the least and the most."""
 
@@ -18,7 +19,7 @@ class Family(Checked):
 
     def __post_init__(self):
         super().__post_init__()
-        for field in fields(self):  # pyright: ignore[reportArgumentType]  # subclasses are dataclasses
+        for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple) and (len(value) not in (1, 2) or value[0] > value[-1]):
                 raise L2LError(f"{field.name} is one number, or the least and the most, as in 5-50, not {value}")

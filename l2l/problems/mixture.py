@@ -48,7 +48,7 @@ class Mixture(Ensemble):
     def draw(self, rng):
         """The name of a problem. `sample` calls it before it uses rng for anything else, so a generator in the same
         state tells the name of the problem that a task was drawn from."""
-        weights = np.broadcast_to(self.weights, len(self.problems))
+        weights = np.broadcast_to(np.divide(self.weights, max(self.weights)), len(self.problems))  # no sum overflows
         return str(rng.choice(sorted(self.problems), p=weights / weights.sum()))
 
     def sample(self, rng, split="train"):

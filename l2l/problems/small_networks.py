@@ -12,12 +12,17 @@ from l2l.registry import setting
 
 MOST = 1000  # units, tokens, images
 SIDES = (7, 14)  # rows and columns of a digit
+SEQUENCES = 256  # of tokens, that a task has
 
 
 # ------------------------------------------------------------------------------------------ digits
 
 
+@dataclass(frozen=True)
 class _OnDigits(Family):
+    examples: tuple[int, ...] = setting((200, 1000), "range of the images", least=1, most=10_000)
+    batch: tuple[int, ...] = setting((16, 64), "range of the images of a step", least=1, most=MOST)
+
     @property
     def data(self):
         return data.mnist().source
@@ -54,8 +59,6 @@ class SmallMLP(_OnDigits):
 
     hidden: tuple[int, ...] = setting((6, 32), "range of the units of a hidden layer", least=1, most=MOST)
     layers: tuple[int, ...] = setting((1, 3), "range of the hidden layers", least=1, most=10)
-    examples: tuple[int, ...] = setting((200, 1000), "range of the images", least=1, most=10_000)
-    batch: tuple[int, ...] = setting((16, 64), "range of the images of a step", least=1, most=MOST)
 
     def sample(self, rng, split="train"):
         x, labels = digits(rng, split, whole_number(rng, self.examples))
@@ -83,7 +86,6 @@ class SmallConvnet(_OnDigits):
     """
 
     channels: tuple[int, ...] = setting((3, 8), "range of the channels of a convolution", least=1, most=100)
-    examples: tuple[int, ...] = setting((200, 1000), "range of the images", least=1, most=10_000)
     batch: tuple[int, ...] = setting((8, 24), "range of the images of a step", least=1, most=MOST)
 
     def sample(self, rng, split="train"):
@@ -109,8 +111,12 @@ class SmallConvnet(_OnDigits):
 # ------------------------------------------------------------------------------------------ tokens
 
 
+@dataclass(frozen=True)
 class _OnTokens(Family):
-    """The next token of a sequence is predicted; `tokens`, `length` and `batch` are ranges."""
+    width: tuple[int, ...] = setting((6, 16), "range of the units", least=1, most=100)
+    tokens: tuple[int, ...] = setting((5, 16), "range of the tokens there are", least=2, most=64)
+    length: tuple[int, ...] = setting((5, 12), "range of the length of a sequence", least=2, most=100)
+    batch: tuple[int, ...] = setting((8, 32), "range of the sequences of a step", least=1, most=MOST)
 
     def text(self, rng):
         """The number of tokens, and next_batch: sequences (batch, length + 1) of a random second-order Markov chain,
@@ -125,13 +131,6 @@ class _OnTokens(Family):
         return tokens, length, minibatches(rng, whole_number(rng, self.batch), text)
 
 
-SEQUENCES = 256  # of a task
-TOKENS = {"help": "range of the tokens there are", "least": 2, "most": 64}
-LENGTH = {"help": "range of the length of a sequence", "least": 2, "most": 100}
-BATCH = {"help": "range of the sequences of a step", "least": 1, "most": MOST}
-WIDTH = {"help": "range of the units", "least": 1, "most": 100}
-
-
 @dataclass(frozen=True)
 class SmallRecurrent(_OnTokens):
     """Recurrent networks that predict the next token, for gradients through time.
@@ -140,10 +139,7 @@ class SmallRecurrent(_OnTokens):
     minibatches of sequences of a random second-order Markov chain. U is orthogonal at first.
     """
 
-    width: tuple[int, ...] = setting((6, 24), **WIDTH)
-    tokens: tuple[int, ...] = setting((5, 16), **TOKENS)
-    length: tuple[int, ...] = setting((5, 12), **LENGTH)
-    batch: tuple[int, ...] = setting((8, 32), **BATCH)
+    width: tuple[int, ...] = setting((6, 24), "range of the units", least=1, most=100)
 
     def sample(self, rng, split="train"):
         tokens, length, next_batch = self.text(rng)
@@ -174,11 +170,6 @@ class Attention(_OnTokens):
     x = E[tokens] + P, x ← x + softmax(Q Kᵀ/√d + mask) V W_o with Q, K, V linear in norm(x), x ← x + dense(GELU(dense(
     norm(x)))), then logits.
     """
-
-    width: tuple[int, ...] = setting((6, 16), **WIDTH)
-    tokens: tuple[int, ...] = setting((5, 16), **TOKENS)
-    length: tuple[int, ...] = setting((5, 12), **LENGTH)
-    batch: tuple[int, ...] = setting((8, 32), **BATCH)
 
     def sample(self, rng, split="train"):
         tokens, length, next_batch = self.text(rng)

@@ -9,8 +9,9 @@ from l2l.errors import L2LError
 from l2l.registry import Checked, setting
 
 
+@dataclass(frozen=True)
 class _Wrapper(Checked):
-    """Base of a dataclass whose field `problem`, {name: problem}, holds exactly one."""
+    problem: dict = setting(dict, "NAME=PROBLEM, the one that is changed")
 
     def __post_init__(self):
         super().__post_init__()
@@ -35,11 +36,10 @@ class Scaled(_Wrapper):
     """A problem in other units, for rules that no scale of θ or of f should mislead.
 
     θ ↦ s·f(c ⊙ θ) from θ_0/c, with ln c = a number uniform in [−coordinates, coordinates] for each coordinate plus one
-    uniform in [−tensors, tensors] for each tensor, and ln s uniform in [−loss, loss]. Lv et al. 2017 (arXiv 1703.03633,
-    section 4.1) scale coordinates alone, by 3, and not f.
+    uniform in [−tensors, tensors] for each tensor, and ln s uniform in [−loss, loss]. Lv et al. 2017 (arXiv 1703.03633)
+    scale coordinates alone, by 3, and not f.
     """
 
-    problem: dict = setting(dict, "NAME=PROBLEM, the problem that is scaled")
     coordinates: float = setting(3.0, "largest |ln c| of a coordinate", least=0, most=10)
     tensors: float = setting(0.0, "largest |ln c| of a tensor", least=0, most=10)
     loss: float = setting(3.0, "largest |ln s| of the loss", least=0, most=10)
@@ -63,7 +63,6 @@ class Noisy(_Wrapper):
     Losses can be negative.
     """
 
-    problem: dict = setting(dict, "NAME=PROBLEM, the problem that gets noise")
     noise: float = setting(1.0, "noise in units of the gradient at the start", least=0, most=1000)
 
     def sample(self, rng, split="train"):

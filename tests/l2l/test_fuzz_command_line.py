@@ -39,6 +39,9 @@ PROBLEMS = [
     ["mnist", "--hidden", "2", "--batch", "2"],
     ["mnist-conv", "--channels", "2", "--hidden", "2", "--batch", "2"],
     ["ensemble", "--problems", "a=simple,b=quadratic:functions=2"],
+    ["mixture", "--problems", "a=simple,b=logistic"],
+    ["scaled", "--problem", "a=simple"],
+    ["small-recurrent", "--width", "2-3"],
 ]
 TRAIN = [field.name for field in dataclasses.fields(Settings) if field.type is not bool]
 RACE = ["seed", "steps", "repeats", "json", "plot"]

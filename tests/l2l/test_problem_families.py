@@ -301,6 +301,13 @@ def test_mixture_draws_its_problems_as_often_as_their_weights_say():
     assert [sizes[n] / 4000 for n in (1, 2, 3)] == pytest.approx([1 / 8, 2 / 8, 5 / 8], abs=0.03)
 
 
+def test_weights_may_be_as_large_or_small_as_numbers_are():
+    assert {Mixture(THREE, weights=(1e308, 5e-324, 1e308)).draw(np.random.default_rng(s)) for s in range(20)} == {
+        "a",
+        "c",
+    }
+
+
 def test_one_weight_makes_all_problems_of_a_mixture_as_frequent():
     rng, mixture = np.random.default_rng(0), Mixture(THREE)
     drawn = Counter(mixture.draw(rng) for _ in range(3000))
