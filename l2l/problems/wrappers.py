@@ -1,5 +1,6 @@
 """Problems made of another problem: scaled, and with noise."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,7 +47,7 @@ class Scaled(_Wrapper):
 
     def sample(self, rng, split="train"):
         task = self.inner.sample(rng, split)
-        sizes = list(task.parts.values()) or [len(task.theta)]
+        sizes = [math.prod(shape) for shape in task.shapes] or [len(task.theta)]
         tensors = np.repeat(rng.uniform(-self.tensors, self.tensors, size=len(sizes)), sizes)
         coordinates = rng.uniform(-self.coordinates, self.coordinates, size=len(task.theta))
         c = np.exp(tensors + coordinates).astype(task.theta.dtype)
