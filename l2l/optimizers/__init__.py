@@ -9,8 +9,9 @@ grad is an array of any shape, update has its shape and precision; `interface.Up
 is a frozen dataclass whose fields are its settings, declared by `registry.setting`; everything that could be learned is
 in φ. To add one, write the class and name it here; from outside the package, call `l2l.register`.
 
-A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose hessian(v),
-gauss_newton(v) and fisher(v) are products with a vector.
+A rule that depends on the number of steps T or on θ's tensors has a method `fit` as well; `fitted` makes the rule for a
+task. A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose
+hessian(v), gauss_newton(v) and fisher(v) are products with a vector.
 """
 
 import numpy as np
