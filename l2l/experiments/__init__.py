@@ -9,7 +9,16 @@ from pathlib import Path
 
 from l2l import files
 from l2l.errors import L2LError
-from l2l.experiments import cifar, curves, generalization, no_free_lunch, proposed_updates, second_derivatives, settings
+from l2l.experiments import (
+    cifar,
+    curves,
+    generalization,
+    no_free_lunch,
+    proposed_updates,
+    second_derivatives,
+    settings,
+    tasks,
+)
 from l2l.experiments.runner import Outcome, Runner
 from l2l.storage.runs import FILES
 
@@ -21,6 +30,7 @@ EXPERIMENTS = {
     "proposed-updates": proposed_updates.run,
     "second-derivatives": second_derivatives.run,
     "cifar": cifar.run,
+    "tasks": tasks.run,
 }
 
 

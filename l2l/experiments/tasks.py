@@ -1,4 +1,4 @@
-"""Does it help to learn from several tasks at a time? Meta-trainings with the same number of unrolls, from many seeds."""
+"""Meta-trainings from many seeds, on one task at a time and on several, with the same number of unrolls."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def run(settings, runner):
     test, targets, recipe = settings["test"], settings["targets"], runner.recipe("mnist")
     problem = runner.problem(recipe["problem"])
     kinds = {"1, after a search": [race(one, problem, test)["curves"] for one in runner.other_seeds("mnist")]}
-    for changes in settings["kinds"].values():
+    for changes in settings["batches"].values():
         changed = {**recipe, "training": {**recipe["training"], **settings["training"], **changes}}
         kinds[str(changes["tasks"])] = _over_seeds(changed, problem, settings, runner)
     means = {name: np.array([curves.mean(axis=0) for curves in seeds]) for name, seeds in kinds.items() if seeds}
@@ -25,7 +25,14 @@ def run(settings, runner):
     sums = {name: curves[:, :steps].sum(axis=1) for name, curves in means.items()}
     header = ["tasks of a meta-step", "seeds", f"step {at}", "worst", f"sum over {steps} steps", "worst"]
     rows = [
-        [name, len(sums[name]), spread(last[name]), f"{last[name].max():.3g}", spread(sums[name]), f"{sums[name].max():.3g}"]
+        [
+            name,
+            len(sums[name]),
+            spread(last[name]),
+            f"{last[name].max():.3g}",
+            spread(sums[name]),
+            f"{sums[name].max():.3g}",
+        ]
         for name in means
     ]
     several = list(means)[-1]

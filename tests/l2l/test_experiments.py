@@ -20,6 +20,10 @@ TINY = {
     "lstm": {"hidden": [4]},
     "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
     "search": {"trials": 2, "training": {"episodes": 1}, "problem": {}},
+    "batches": {
+        name: {"tasks": tasks, "episodes": 1, "validate_every": 1, "meta_learning_rate": 0.01}
+        for name, tasks in (("one", 1), ("several", 2))
+    },
     "seeds": {"count": 1, "training": {"episodes": 1}, "search": {}},
     "test": {"runs": 2, "steps": 8, "tuning_runs": 1, "tuning_steps": 4, "baselines": ["sgd", "adam"]},
     "targets": {
