@@ -128,6 +128,48 @@ def angles(path: str | Path | None, degrees: dict, title: str) -> Figure | None:
     return _save(figure, path)
 
 
+def horizons(path: str | Path | None, panels: dict, bias: dict, errors: dict, title: str) -> Figure | None:
+    """Numbers of estimators against the horizon. panels: {heading: {name: {horizon: value}}}, four, on logarithmic
+    axes; a value that is not finite, or above 10⁵ times the median of its panel, is a triangle at the upper edge.
+
+    bias: {name: {horizon: estimate / truth}}; errors: the standard errors of these.
+    """
+    figure, axes = _figure(2, 3, (12, 7), title)
+    colours = dict(zip(bias, COLOURS, strict=False))
+    styles = dict(zip(bias, ["-", *STYLES], strict=False))
+    for ax, (heading, lines) in zip(axes[[0, 1, 3, 4]], panels.items(), strict=True):
+        values = np.array([list(line.values()) for line in lines.values()], float)
+        most = 1e5 * np.median(values[np.isfinite(values)])
+        for name, line in lines.items():
+            shown = {horizon: min(value, most) for horizon, value in line.items()}
+            ax.plot(*_points(shown), color=colours[name], linestyle=styles[name], marker="o", markersize=3, label=name)
+            if off := [horizon for horizon, value in shown.items() if value == most]:
+                ax.plot(off, [most] * len(off), "^", color=colours[name], clip_on=False)
+        ax.set_yscale("log")
+        ax.set_ylim(top=min(most, 2.0 * values.max()))
+        ax.set_title(heading, fontsize=10)
+    for k, (name, line) in enumerate(bias.items()):
+        horizons, shares = _points(line)
+        beside = np.array(horizons) * 1.12 ** (k - len(bias) / 2)  # so that no bar hides another
+        bars = 2.0 * np.array(list(errors[name].values()))
+        axes[2].errorbar(beside, shares, bars, color=colours[name], fmt="o", markersize=3, capsize=2)
+    axes[2].axhline(1.0, color="grey", linewidth=0.8)
+    axes[2].set_ylim(-1.0, 3.0)
+    axes[2].set_title("tame: estimate / truth (bars: ± 2 standard errors)", fontsize=10)
+    for ax in axes[:5]:
+        ax.set_xscale("log")
+        ax.set_xlabel("horizon, steps")
+        ax.grid(True, alpha=0.25)
+    axes[5].axis("off")
+    axes[5].legend(*axes[0].get_legend_handles_labels(), loc="center", frameon=False, title="▲ off the scale")
+    return _save(figure, path)
+
+
+def _points(line):
+    """The lists of x and y in {x: y}."""
+    return list(line), list(line.values())
+
+
 def canvas(title: str, height: int = 1, width: int = 1, size=(7, 4.5), **sharing) -> tuple[Figure, np.ndarray]:
     """An empty figure in this style and a flat array of its height × width axes, for other modules to draw on."""
     return _figure(height, width, size, title, **sharing)

@@ -12,6 +12,7 @@ from l2l.errors import L2LError
 from l2l.experiments import (
     cifar,
     curves,
+    estimators,
     generalization,
     no_free_lunch,
     proposed_updates,
@@ -31,6 +32,7 @@ EXPERIMENTS = {
     "second-derivatives": second_derivatives.run,
     "cifar": cifar.run,
     "tasks": tasks.run,
+    "estimators": estimators.run,
 }
 
 

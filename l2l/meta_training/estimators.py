@@ -165,16 +165,20 @@ class Blend(ES):
             return total, reached
 
         totals, _ = _unrolled_in_pairs(keeping_gradients, phi, noise, [particles] * (2 * self.pairs))
-        b = np.asarray(gradients, float).reshape(self.pairs, 2, -1).mean(axis=1)
-        return total, _like(phi, _blended(b, self._gradients(noise, totals))), end, losses
+        both = np.asarray(gradients, float).reshape(self.pairs, 2, -1)
+        return total, _like(phi, _blended(both, self._gradients(noise, totals))), end, losses
 
 
-def _blended(b, e):
-    """The means of b and e over axis 0, blended by inverse variance; e alone where the variance of b is not finite."""
+def _blended(both, e):
+    """The means of b and e, blended by inverse variance; that of e alone where the variance of b is not finite.
+
+    both: the two gradients that b is the mean of, (pairs, 2, size of φ); e: (pairs, size of φ).
+    """
     with np.errstate(over="ignore", invalid="ignore"):
+        b = both.mean(axis=1)
         mean_b, var_b = b.mean(axis=0), b.var(axis=0, ddof=1)
-        mean_e, var_e = e.mean(axis=0), e.var(axis=0, ddof=1) + np.finfo(float).tiny  # two zeros weigh the same
-        share = var_e / (var_b + np.finfo(float).tiny + var_e)
+        mean_e, var_e = e.mean(axis=0), e.var(axis=0, ddof=1)
+        share = var_e / (var_b + var_e + np.finfo(float).tiny)  # of b; where both variances are 0, b equals e
         return np.where(np.isfinite(var_b), mean_e + share * (mean_b - mean_e), mean_e)
 
 

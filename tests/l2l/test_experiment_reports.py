@@ -1,10 +1,12 @@
 """What experiments report: claims, tables and numbers."""
 
+import itertools
 import re
 
 import numpy as np
+import pytest
 
-from l2l.experiments import cifar, curves, proposed_updates
+from l2l.experiments import cifar, curves, estimators, proposed_updates
 from l2l.experiments.runner import best_of, markdown, rounded, spread
 
 
@@ -83,3 +85,48 @@ def test_tables_are_markdown():
 
 def test_spread_is_mean_and_standard_deviation():
     assert spread([1.0, 3.0]) == "2 ± 1.4"
+
+
+def test_true_meta_gradient_of_the_tame_problem_is_the_mean_over_its_noise():
+    """The mean of f depends on the noise's mean 0 and variance 1 alone, which noise of ±1 has as well."""
+
+    def mean_loss(phi):
+        losses = []
+        for noises in itertools.product([-1.0, 1.0], repeat=4):
+            theta = 3.0
+            for noise in noises:
+                loss, slope = estimators.tame(theta, noise)
+                losses.append(loss)
+                theta = theta - np.exp(phi) * slope
+        return np.mean(losses)
+
+    phi, h = np.log(0.3), 1e-5
+    expected = (mean_loss(phi + h) - mean_loss(phi - h)) / (2.0 * h)
+    assert estimators._tame_truth(4, {"rate": 0.3, "start": 3.0}) == pytest.approx(expected, rel=1e-8)
+
+
+def claims_on_estimators(**changed):
+    """The claims, of numbers that make all of them true where `changed` does not change one for all estimators."""
+    variances = {"truncated": 1.0, "es": 1.0, "pes": 3.0, "es-single": 1.0, estimators.BLEND: 1.0}
+    numbers = {"mean / truth": 1.0, "error / truth": 0.1}
+    tame = {name: {**numbers, "variance": 1.0, "seconds × variance": 2.0} for name in [*variances, estimators.WHOLE]}
+    tame[estimators.WHOLE]["seconds × variance"] = 1.0
+    for name in ("truncated", "es"):
+        tame[name]["mean / truth"] = 0.2
+    chaotic = {name: {"variance": v, "seconds × variance": v} for name, v in variances.items()}
+    chaotic[estimators.WHOLE] = {"variance": np.inf, "seconds × variance": np.inf}
+    for kind in (tame, chaotic):
+        for name in kind:
+            kind[name] |= {key: value for key, value in changed.items() if key in kind[name]}
+    return [holds for _, holds in estimators._claims({("tame", 10): tame, ("chaotic", 10): chaotic})]
+
+
+def test_claims_on_estimators_hold_where_the_numbers_say_so_and_only_there():
+    assert claims_on_estimators() == [True] * 9
+    biased = claims_on_estimators(**{"mean / truth": 0.5})
+    assert biased == [False, *[True] * 8]
+    unknown = claims_on_estimators(**{"error / truth": 10.0})
+    assert unknown == [True, False, False, *[True] * 6]
+    alike = claims_on_estimators(variance=1.0)
+    assert alike == [True, True, True, False, False, *[True] * 4]
+    assert claims_on_estimators(**{"seconds × variance": 1.0})[-2:] == [False, False]

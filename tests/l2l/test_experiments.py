@@ -41,6 +41,7 @@ TINY = {
     "mnist": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
     "rules": {"baselines": ["sgd"]},
     "view": {"steps": [0, 2], "points": 11},
+    "draws": {"episodes": {"10": 3, "30": 2}, "forward": 1},
 }
 
 
