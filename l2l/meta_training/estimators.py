@@ -72,7 +72,7 @@ class ES(Checked):
     Its gradient is that of the losses as they are: it does not drop second derivatives.
     """
 
-    sigma: float = setting(0.01, "standard deviation of the perturbations of φ", above=0)
+    sigma: float = setting(0.01, "standard deviation of the perturbations of φ", above=0, most=1000)
     pairs: int = setting(4, "antithetic pairs of perturbations", least=1, most=MOST_PAIRS)
 
     replays = True
@@ -93,7 +93,7 @@ class ES(Checked):
     def _gradients(self, directions, totals):
         """The estimate of each pair: (pairs, size of φ). totals: of φ + ε and φ − ε in turns."""
         differences = totals[::2] - totals[1::2]
-        return directions * differences[:, None] / (2.0 * self.sigma**2)
+        return (directions / self.sigma) * (differences[:, None] / (2.0 * self.sigma))  # σ² could be 0
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,9 @@ class Blend(ES):
         ĝ = (mean b / var b + mean e / var e) / (1 / var b + 1 / var e)
 
     for each coordinate by itself, as in the released code; mean and variance are over the pairs. b and e estimate the
-    same gradient, that of the smoothed meta-loss of one unroll; where b explodes or overflows, e takes over. Weights
-    and means come from the same samples, so that a bias remains that falls as 1/pairs.
+    same gradient, that of the smoothed meta-loss of one unroll, if no second derivatives are dropped in b. Where b
+    explodes or overflows, e takes over. Weights and means come from the same samples; the bias of that falls as
+    1/pairs.
 
     The state goes on from φ itself, as in `ES`. One unroll costs 2·pairs backward passes and one more forward pass.
     """

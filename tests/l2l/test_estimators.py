@@ -68,7 +68,7 @@ def episode(estimator, unrolled, phi, start, rng, steps=STEPS):
     return gradient
 
 
-def draws(estimator, unrolled, phi, start, count=400):
+def draws(estimator, unrolled, phi, start, count=200):
     rng = np.random.default_rng(0)
     return np.array([episode(estimator, unrolled, phi, start, rng) for _ in range(count)])
 
@@ -89,7 +89,7 @@ def test_truncation_makes_a_gradient_of_the_other_sign():
 def test_persistent_kinds_are_unbiased_however_short_the_unrolls(cls):
     samples = draws(cls(pairs=2), balancing(), BALANCE, START)
     assert standard_errors(samples, balancing_gradient(STEPS)) < 4.0
-    assert standard_errors(samples, balancing_gradient(LENGTH)) > 15.0
+    assert standard_errors(samples, balancing_gradient(LENGTH)) > 10.0
 
 
 def test_es_is_unbiased_for_the_truncated_gradient_and_not_for_the_true_one():
@@ -115,9 +115,9 @@ def test_truncation_bias_of_a_learning_rate_is_seen_by_those_that_have_it(name):
     estimator = ESTIMATORS[name](**settings)
     unrolled = learning(task)
     if name in settled:
-        assert standard_errors(draws(estimator, unrolled, phi, start, 100), truth) < 4.0
+        assert standard_errors(draws(estimator, unrolled, phi, start, 60), truth) < 4.0
     elif name == "es":
-        assert standard_errors(draws(estimator, unrolled, phi, start, 100), truth) > 50.0
+        assert standard_errors(draws(estimator, unrolled, phi, start, 60), truth) > 30.0
     else:
         exact = episode(Truncated(), unrolled, phi, start, None)
         assert 0.0 < exact < 0.2 * truth
@@ -139,15 +139,15 @@ def squared_distance(phi, state):
     return mg.sum(mg.square(phi - np.array([1.0, 3.0]))), (state, [0.0])
 
 
-@pytest.mark.parametrize("pairs", [1, 4])
+@pytest.mark.parametrize("pairs", [1, 3])
 def test_variance_of_es_single_is_what_theory_says_for_a_quadratic(pairs):
     """trace Var ĝ = (P + 1) ‖∇L‖² for P parameters and one pair (Vicol et al. 2023, proposition 3.2)."""
     rng, estimator, phi = np.random.default_rng(0), ESSingle(pairs=pairs), np.zeros(2)
-    samples = [estimator(squared_distance, phi, estimator.begin(START, phi), rng)[1] for _ in range(4000)]
+    samples = [estimator(squared_distance, phi, estimator.begin(START, phi), rng)[1] for _ in range(2000)]
     assert np.var(samples, axis=0).sum() == pytest.approx(3.0 * 40.0 / pairs, rel=0.1)
 
 
-@pytest.mark.parametrize("unrolls", [4, 16])
+@pytest.mark.parametrize("unrolls", [2, 8])
 def test_variance_of_pes_grows_with_the_unrolls_where_their_gradients_cancel(unrolls):
     """With K unrolls, L_k = ±Σφ in turns and P = 2: trace Var ĝ = 2 K² + 4 K, by the moments of the normal
     distribution."""
@@ -156,7 +156,7 @@ def test_variance_of_pes_grows_with_the_unrolls_where_their_gradients_cancel(unr
         return sign * mg.sum(phi), (-sign, [0.0])
 
     rng, start, steps = np.random.default_rng(0), np.array(1.0), unrolls * LENGTH
-    samples = [episode(PES(pairs=1), unrolled, np.zeros(2), start, rng, steps) for _ in range(600)]
+    samples = [episode(PES(pairs=1), unrolled, np.zeros(2), start, rng, steps) for _ in range(500)]
     assert np.var(samples, axis=0).sum() == pytest.approx(2.0 * unrolls**2 + 4.0 * unrolls, rel=0.15)
 
 
@@ -282,7 +282,7 @@ def test_precision_of_phi_is_kept(name):
         return mg.sum(phi["a"]) + mg.sum(mg.square(phi["b"][0])), (state, [0.0])
 
     estimator, phi = made(name), {"a": np.ones(2, np.float32), "b": [np.ones((1, 2))]}
-    both, gradient, *_ = estimator(unrolled, phi, estimator.begin(START, phi), np.random.default_rng(0))
+    gradient = estimator(unrolled, phi, estimator.begin(START, phi), np.random.default_rng(0))[1]
     assert set(seen) == {(np.dtype("float32"), np.dtype("float64"))}
     assert gradient.dtype == np.float64
     single = {"a": phi["a"], "b": [np.ones((1, 2), np.float32)]}
@@ -355,3 +355,10 @@ def test_es_single_keeps_its_perturbation_for_the_episode_and_pes_does_not():
 def test_blend_needs_two_pairs_for_a_variance():
     with pytest.raises(L2LError, match="pairs is a whole number of at least 2, not 1"):
         Blend(pairs=1)
+
+
+@pytest.mark.parametrize("name", ["es", "pes", "es-single"])
+def test_perturbations_too_small_to_change_phi_give_a_gradient_of_zero(name):
+    estimator = ESTIMATORS[name](sigma=1e-300, pairs=1)
+    gradient = estimator(squared_distance, np.ones(2), estimator.begin(START), np.random.default_rng(0))[1]
+    np.testing.assert_array_equal(gradient, np.zeros(2))
