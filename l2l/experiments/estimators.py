@@ -145,7 +145,7 @@ def _row(numbers):
 
 
 def _for_file(numbers):
-    return {key: finite(number) for key, number in rounded(numbers).items()}
+    return {key: finite(rounded(number)) for key, number in numbers.items()}
 
 
 def _draw(path, summary):
