@@ -95,10 +95,11 @@ def _meta_gradient(kind, horizon, estimator, length, given, seed):
             theta = theta - rate * slope
         return total, ((theta, step + length), losses)
 
-    particles = estimator.begin((theta, 0))
+    phi = np.log(given["rate"])
+    particles = estimator.begin((theta, 0), phi)
     with np.errstate(over="ignore", invalid="ignore"):  # chaos overflows
         for _ in range(0, horizon, length):
-            _, part, particles, _ = estimator(unrolled, np.log(given["rate"]), particles, rng)
+            _, part, particles, _ = estimator(unrolled, phi, particles, rng)
             gradient += part[0] / horizon
     return gradient
 

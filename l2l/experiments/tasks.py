@@ -44,7 +44,7 @@ def run(settings, runner):
         )
         if most is not None
     ]
-    return Outcome(markdown(header, rows), claims, rounded({"last": last, "sums": sums}))
+    return Outcome(markdown(header, rows), claims, {"last": rounded(last), "sums": rounded(sums)})
 
 
 def _over_seeds(recipe, problem, settings, runner):

@@ -360,5 +360,5 @@ def test_blend_needs_two_pairs_for_a_variance():
 @pytest.mark.parametrize("name", ["es", "pes", "es-single"])
 def test_perturbations_too_small_to_change_phi_give_a_gradient_of_zero(name):
     estimator = ESTIMATORS[name](sigma=1e-300, pairs=1)
-    gradient = estimator(squared_distance, np.ones(2), estimator.begin(START), np.random.default_rng(0))[1]
+    gradient = estimator(squared_distance, np.ones(2), estimator.begin(START, np.ones(2)), np.random.default_rng(0))[1]
     np.testing.assert_array_equal(gradient, np.zeros(2))
