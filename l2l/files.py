@@ -44,6 +44,28 @@ def write_json(path: str | os.PathLike, document: object) -> None:
     write(path, json.dumps(_plain(document), indent=1, allow_nan=False).encode())
 
 
+def write_lines(path: str | os.PathLike, documents: Iterable[object]) -> None:
+    """Write documents, as `write_json` takes them, as JSON at path, a line each."""
+    write(path, b"".join(map(_line, documents)))
+
+
+def append_line(path: str | os.PathLike, document: object) -> None:
+    """Append a document, as `write_json` takes it, as a line of JSON to the file at path.
+
+    If the process is killed meanwhile, the last line may be there in part. Raises WriteError where the file cannot be
+    written.
+    """
+    try:
+        with open(path, "ab") as file:
+            file.write(_line(document))
+    except (OSError, ValueError) as error:
+        raise WriteError(_refusal(path, error)) from None
+
+
+def _line(document):
+    return json.dumps(_plain(document), allow_nan=False).encode() + b"\n"
+
+
 def _plain(value):
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()

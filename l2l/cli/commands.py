@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from l2l import files, plots, workers
-from l2l.cli import report
+from l2l.cli import report, watching
 from l2l.diagnosis import doctor
 from l2l.errors import L2LError
 from l2l.evaluation import compare, summary
@@ -118,7 +118,7 @@ class Train(_Writes, _Shared):
                 training = _train(call.problem, optimizer, settings, self.out, call.text, check, executor)
         for line in report.exceptions(training):
             print(line)
-        optimizer, log, _ = _files_in(self.resume or self.out)
+        optimizer, log, *_ = _files_in(self.resume or self.out)
         print(f"{optimizer} holds the optimizer, {log} the meta-training's losses")
 
 
@@ -170,6 +170,18 @@ class Doctor(Checked):
 
     def run(self, call):
         report.show(doctor.diagnose(*doctor.read(self.dir)))
+
+
+@command
+class Watch(Checked):
+    """say how a meta-training is doing, again and again until it is finished"""
+
+    dir: Path = setting(MISSING, "the folder that `train` writes")
+    every: int = setting(5, "seconds between two looks", least=1, most=MOST)
+    once: bool = setting(False, "look once and end")
+
+    def run(self, call):
+        watching.watch(self.dir, None if self.once else self.every)
 
 
 @command

@@ -15,7 +15,7 @@ from l2l.meta_training.state import Training
 from l2l.optimizers import Groups, make_optimizer
 from l2l.problems import make_problem
 from l2l.storage import archive, checkpoint
-from l2l.storage.runs import CHECKPOINT, OPTIMIZER, resume_training, train_and_save, train_with_bar
+from l2l.storage.runs import CHECKPOINT, OPTIMIZER, RECORDS, resume_training, train_and_save, train_with_bar
 
 RECIPE = ("problem", "lstm", "groups", "training", "search", "seeds")
 CACHED = "l2l-race-1"  # format of the files that hold intermediate results until an experiment ends
@@ -79,8 +79,9 @@ class Runner:
         return {**recipe, "problem": {**recipe["problem"], **problem}}
 
     def clean_up(self):
-        """Remove checkpoints and cached results, which only an interrupted experiment needs."""
-        for path in [*(folder / CHECKPOINT for folder in self.folders), *self.cached, self.elapsed]:
+        """Remove checkpoints, logs for `watch` and cached results, which only an unfinished experiment needs."""
+        left = [folder / name for folder in self.folders for name in (CHECKPOINT, RECORDS)]
+        for path in [*left, *self.cached, self.elapsed]:
             path.unlink(missing_ok=True)
         if self.cached:
             self.cached[0].parent.rmdir()

@@ -17,7 +17,7 @@ from l2l.meta_training.state import Settings, Training, Trajectory
 from l2l.meta_training.unrolls import Unroll
 from l2l.optimizers import Adam, check_optimizer
 from l2l.optimizers.interface import Optimizer, Tree, check_phi
-from l2l.problems import Problem
+from l2l.problems import Problem, family_of
 from l2l.workers import spread
 from minigrad import threads
 
@@ -66,7 +66,7 @@ def meta_train(
         _check_not_lost(training)
         if training.finished:
             return training
-        training = _after_episode(training, unroll_each)
+        training = _after_episode(problem, training, unroll_each)
         if training.validation_is_due:
             training = _validated(problem, optimizer, training, executor)
 
@@ -99,22 +99,24 @@ def _check_not_lost(training):
         )
 
 
-def _after_episode(training, unroll_each):
+def _after_episode(problem, training, unroll_each):
     """The training after one more episode. The given one is not changed, so that a caller may keep it."""
     begin, episode = time.perf_counter(), len(training.history) + 1
-    training, numbers = run_episode(training, training.settings.rate(episode), unroll_each)
+    training, numbers = run_episode(training, training.settings.rate(episode), unroll_each, problem)
     record = {"episode": episode, **numbers, "seconds": time.perf_counter() - begin}
     return replace(training, history=[*training.history, record])
 
 
-def run_episode(training: Training, rate: float, unroll_each: Callable) -> tuple[Training, dict]:
+def run_episode(
+    training: Training, rate: float, unroll_each: Callable, problem: Problem | None = None
+) -> tuple[Training, dict]:
     """Take meta-steps until the first of the trajectories ends. Returns the training after it, but for its history,
     and the numbers of the episode's record.
 
     unroll_each: gives of a list of pairs (φ, trajectory) what `Unroll` gives of each. A meta-step averages the
     meta-gradients of all trajectories, each clipped by itself, in the order of their tasks' numbers. One whose
     meta-loss or gradient is not finite is left out and ends: θ is not finite any more. A new task takes the place of
-    one that ended.
+    one that ended. problem: if it has families, the record tells of each.
     """
     settings, phi, meta_state, clip = training.settings, training.latest, training.meta_state, training.settings.clip
     trajectories: list[Any] = list(training.trajectories)
@@ -147,8 +149,22 @@ def run_episode(training: Training, rate: float, unroll_each: Callable) -> tuple
         "meta_gradient_norm": float(np.mean(norms)) if norms else None,
         "clipped": 0 if clip is None else sum(norm > clip for norm in norms),
         "skipped": skipped,
+        **_families(problem, settings.seed, ended),
     }
     return replace(training, drawn=drawn, trajectories=tuple(trajectories)), numbers
+
+
+def _families(problem, seed, ended):
+    """Of a problem with families, as {"families": {name: [mean, count]}}: of each the mean over its tasks that ended of
+    log(last loss / first loss), and their number. Of another problem, nothing."""
+    if not hasattr(problem, "draw"):
+        return {}
+    ratios = {}
+    with np.errstate(all="ignore"):  # a loss may be 0 or below
+        for way in ended:
+            name = family_of(problem, "train", seed, way.number)
+            ratios.setdefault(name, []).append(np.log(way.losses[-1] / way.losses[0]))
+        return {"families": {name: [finite(np.mean(some)), len(some)] for name, some in sorted(ratios.items())}}
 
 
 def _meta_step(phi, meta_state, gradients, rate):

@@ -4,6 +4,8 @@
 `l2l.register`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from l2l.errors import L2LError
@@ -52,6 +54,7 @@ __all__ = [
     "Simple",
     "Task",
     "draw_task",
+    "family_of",
     "make_problem",
     "problem_of",
 ]
@@ -70,8 +73,18 @@ def draw_task(problem: Problem, split: str, seed: int, index: int) -> Task:
     if isinstance(problem, type) or not hasattr(problem, "sample"):
         raise L2LError(f"a problem is what l2l.make_problem returns, not {problem!r}")
     whole(0, MOST_SEED, seed=seed)
-    task = problem.sample(np.random.default_rng([seed, SPLITS.index(split), index]), split)
+    task = problem.sample(_generator(split, seed, index), split)
     if not isinstance(task, Task):
         name = type(problem).__name__
         raise L2LError(f"{name}.sample must return a Task, not {task!r}: end it with `return Task(theta, loss)`")
     return task
+
+
+def family_of(problem: Any, split: str, seed: int, index: int) -> str:
+    """The family of the task that `draw_task` draws, of a problem that has some: `problem.draw(rng)` names the one that
+    `problem.sample(rng, split)` takes."""
+    return str(problem.draw(_generator(split, seed, index)))
+
+
+def _generator(split, seed, index):
+    return np.random.default_rng([seed, SPLITS.index(split), index])

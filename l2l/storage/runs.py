@@ -25,7 +25,7 @@ from l2l.problems import PROBLEMS, Problem
 from l2l.registry import about, name_in, settings_of
 from l2l.storage import checkpoint
 
-OPTIMIZER, LOG, CHECKPOINT = FILES = ("optimizer.npz", "log.json", "checkpoint.npz")
+OPTIMIZER, LOG, CHECKPOINT, RECORDS = FILES = ("optimizer.npz", "log.json", "checkpoint.npz", "log.jsonl")
 INTERVAL = 60.0  # seconds of work that a crash may cost
 
 
@@ -53,8 +53,8 @@ def train(
 
     out: a folder for the files that `python -m l2l train` writes: the optimizer for `l2l.load`, the log for
     `python -m l2l doctor`, and a checkpoint for `l2l.resume`. They are written whenever φ is the best so far, else
-    every minute, and in the end, also where training is interrupted or diverges. Problem and optimizer need names to be
-    loaded by.
+    every minute, and in the end, also where training is interrupted or diverges. A second log, for `python -m l2l
+    watch`, gets a line of JSON after every episode, its record. Problem and optimizer need names to be loaded by.
     overwrite: replace the files of an earlier training.
 
     executor: any `concurrent.futures.Executor`, whose workers share the `tasks` of each meta-step and the tasks of
@@ -127,7 +127,8 @@ def train_with_bar(problem, optimizer, *, what="meta-training", watch=None, prog
 
 def train_and_save(problem, optimizer, folder, notes, how=None, check=None, **settings):
     """`train_with_bar`, with FILES in the folder: the best φ so far beside the notes, a log of the losses, and a
-    checkpoint for `resume_training`. They are written whenever φ is the best, else every INTERVAL, and in the end.
+    checkpoint for `resume_training`. They are written whenever φ is the best, else every INTERVAL, and in the end. Only
+    RECORDS grows after every episode, by the line of its record.
 
     how: what to tell somebody who interrupts it, as the command that goes on; None for train --resume. check: what
     `files.lock` gave to a caller who has the folder for longer than this; None where nobody has it yet.
@@ -176,7 +177,12 @@ def _run(problem, optimizer, folder, notes, check, how, watch=None, **settings):
 
     def keep(training):
         nonlocal last
-        last = training
+        check()
+        if last is None:  # also of a resumed training: a killed run may be ahead of its checkpoint, or within a line
+            files.write_lines(folder / RECORDS, training.history)
+        else:
+            files.append_line(folder / RECORDS, training.history[-1])
+        last = training  # not before: what is saved after an interruption is never ahead of the lines
         best = training.best_episode == len(training.history)
         if best or training.finished or time.monotonic() - written >= INTERVAL:
             save(training)

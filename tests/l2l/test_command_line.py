@@ -30,7 +30,7 @@ def trained(tmp_path):
 def test_without_a_command_the_demo_runs(tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["--episodes", "1", "--steps", "4", "--repeats", "2", "--out", str(out)]) == 0
-    left = {"curves.png", "results.json", "optimizer.npz", "log.json", "checkpoint.npz", ".lock"}
+    left = {"curves.png", "results.json", "optimizer.npz", "log.json", "log.jsonl", "checkpoint.npz", ".lock"}
     assert {path.name for path in out.iterdir()} == left
     printed = capsys.readouterr().out
     assert "data: MNIST from L2L_DATA, 300 digits" in printed

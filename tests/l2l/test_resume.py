@@ -52,6 +52,7 @@ def outcome(folder):
     header, arrays = archive.read(folder / "checkpoint.npz", checkpoint.CHECKPOINT_FORMAT)
     header["state"]["history"] = without_seconds(header["state"]["history"])
     log = json.loads((folder / "log.json").read_text())
+    assert [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] == log["history"]
     log["history"] = without_seconds(log["history"])
     return header, list(arrays), bits(arrays), log, (folder / "optimizer.npz").read_bytes()
 

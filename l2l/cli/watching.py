@@ -1,0 +1,133 @@
+"""How a meta-training is doing, from the logs that it writes while it goes."""
+
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from l2l import files
+from l2l.cli.report import printable
+from l2l.errors import L2LError
+from l2l.meta_training.state import Settings, Training
+from l2l.storage import runs
+
+SETTINGS = ("episodes", "tasks", "steps", "horizon", "unroll_length", "patience")
+LATELY = 4  # means are over the last 1/LATELY of the episodes, and over as many before these
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""The errors that reading a damaged or foreign file raises."""
+
+
+def watch(folder: Path, every: int | None) -> None:
+    """Print how the run in the folder is doing, once, or every so many seconds until it is finished. On a terminal each
+    print takes the place of the one before. Raises what `look` does."""
+    terminal, shown = sys.stdout.isatty(), 0
+    while True:
+        lines, finished = look(folder)
+        lines = [printable(line) for line in lines]
+        if terminal:  # the way back up counts lines, and a long one would take two rows
+            lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
+            print(f"\x1b[{shown}A\x1b[J" if shown else "", end="")  # up to the first line, and empty from there
+        print("\n".join(lines), flush=True)
+        if finished or every is None:
+            return
+        shown = len(lines)
+        time.sleep(every)
+
+
+def look(folder: Path) -> tuple[list[str], bool]:
+    """The lines that say how the run in the folder is doing, and whether it is finished.
+
+    Raises L2LError, naming the fix, where a log is missing or damaged.
+    """
+    log, lines = folder / runs.LOG, folder / runs.RECORDS
+    for path in (log, lines):
+        if not files.exists(path):
+            hint = "name the folder that `python -m l2l train PROBLEM --out DIR` writes"
+            raise L2LError(f"there is no {path}: {hint}, once its first validation is done")
+    written, notes, records = os.stat(lines).st_mtime, files.read(log), files.read(lines)
+    try:
+        training = _training(json.loads(notes), records)
+        return _lines(folder, training, max(0.0, time.time() - written)), training.finished
+    except DAMAGE:
+        raise L2LError(f"{log} or {lines} is damaged, or not of a meta-training by this version: train again") from None
+
+
+def _training(notes, records):
+    """The training so far, without φ."""
+    given = notes["training"] if "training" in notes else notes["recipe"]["training"]  # of an experiment
+    settings = Settings(**{name: given[name] for name in SETTINGS if name in given})
+    untrained, whole = notes["untrained"], records.split(b"\n")[:-1]  # what follows the last "\n" is being written
+    history = [json.loads(line) for line in whole]
+    losses = [(untrained["validation"], 0), *((record.get("validation"), record["episode"]) for record in history)]
+    best, episode = min(((loss, at) for loss, at in losses if loss is not None), default=(math.inf, 0))
+    return Training(None, settings=settings, untrained=untrained, history=history, best=best, best_episode=episode)
+
+
+def _lines(folder, training, age):
+    settings, history = training.settings, training.history
+    count = -(-len(history) // LATELY)
+    lately, before = history[len(history) - count :], history[max(0, len(history) - 2 * count) : len(history) - count]
+    left = f"about {_time((settings.episodes - len(history)) * _mean(lately, 'seconds'))} left" if lately else "begun"
+    state = "finished" if training.finished else f"{left}; last written {_time(age)} ago"
+    lines = [f"{folder}: episode {len(history):,} of {settings.episodes:,}, {state}", _validations(training)]
+    if not history:
+        return lines
+    unrolls = settings.tasks * -(-settings.steps // settings.unroll_length)
+    of = "" if settings.horizon else f" of {unrolls:,}"  # where steps are drawn, records do not tell their number
+    skipped = sum(record["skipped"] for record in history)
+    lines += [
+        f"meta-loss {_number(_mean(lately, 'train'))}"
+        + (f", before {_number(_mean(before, 'train'))}" if before else "")
+        + f" (means over {count} episodes)",
+        f"norm of a meta-gradient {_number(_mean(lately, 'meta_gradient_norm'))}; "
+        f"clipped {_number(_mean(lately, 'clipped'))}{of} in an episode; skipped {skipped} in all; "
+        f"meta learning rate {_number(history[-1]['meta_learning_rate'])}",
+    ]
+    return lines + _families(lately, before)
+
+
+def _validations(training):
+    validated = [record for record in training.history if "validation" in record]
+    text = f"validation loss {_number(training.untrained['validation'])} untrained"
+    if validated:
+        text += f", {_number(training.best)} at best (episode {training.best_episode})"
+        text += f", {_number(validated[-1]['validation'])} at last (episode {validated[-1]['episode']})"
+    return text
+
+
+def _families(lately, before):
+    """A line for each family."""
+    lines = []
+    for name in sorted({name for record in [*before, *lately] for name in record.get("families", {})}):
+        (now, tasks), (then, others) = _family(lately, name), _family(before, name)
+        text = f"  {name:16} log(last loss / first loss) {_number(now)} on {tasks} tasks"
+        lines.append(text + (f", before {_number(then)} on {others}" if others else ""))
+    return lines
+
+
+def _family(records, name):
+    """The mean over the tasks of a family in these records, and the number of these tasks."""
+    found = [record["families"][name] for record in records if name in record.get("families", {})]
+    known = [(mean, count) for mean, count in found if mean is not None]
+    total = sum(count for _, count in known)
+    mean = sum(mean * count for mean, count in known) / total if known else None
+    return mean, sum(count for _, count in found)
+
+
+def _mean(records, name):
+    numbers = [record[name] for record in records if record[name] is not None]
+    return float(np.mean(numbers)) if numbers else None
+
+
+def _number(value):
+    return "not finite" if value is None else f"{value:.4g}"
+
+
+def _time(seconds):
+    return tqdm.format_interval(seconds)
