@@ -111,6 +111,8 @@ class Training:
         meta_gradient_norm    the mean norm of its meta-gradients, before clipping
         clipped, skipped      how many meta-gradients were clipped; how many were not finite, and their tasks dropped
         seconds               its duration, without validation
+        families              of a problem with families: {name: [mean of log(last loss / first loss), tasks]}, of the
+                              tasks that ended
 
     and, after a validation, "validation", the summed loss, as the mean over validation tasks, and "diagnostics", the
     numbers of `measurements.measure`. `untrained` holds these two for the initial φ. Losses are divided by the task's
