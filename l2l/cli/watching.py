@@ -102,12 +102,13 @@ def _validations(training):
 
 
 def _families(lately, before):
-    """A line for each family."""
-    lines = []
-    for name in sorted({name for record in [*before, *lately] for name in record.get("families", {})}):
+    """A line for each family, below one that says what they tell."""
+    names = sorted({name for record in [*before, *lately] for name in record.get("families", {})})
+    lines = ["log(last loss / first loss) of each family, with the number of tasks"] if names else []
+    for name in names:
         (now, tasks), (then, others) = _family(lately, name), _family(before, name)
-        text = f"  {name:16} log(last loss / first loss) {_number(now)} on {tasks} tasks"
-        lines.append(text + (f", before {_number(then)} on {others}" if others else ""))
+        text = f"  {name:16} {_number(now)} ({tasks})"
+        lines.append(text + (f", before {_number(then)} ({others})" if others else ""))
     return lines
 
 

@@ -232,8 +232,9 @@ def test_every_family_has_a_line_with_the_mean_over_its_tasks(tmp_path, capsys):
     write(tmp_path, history)
     assert main(["watch", str(tmp_path), "--once"]) == 0
     assert capsys.readouterr().out.splitlines()[4:] == [
-        "  a                log(last loss / first loss) -3.5 on 4 tasks, before -2.5 on 2",
-        "  b                log(last loss / first loss) 0.5 on 1 tasks, before not finite on 2",
+        "log(last loss / first loss) of each family, with the number of tasks",
+        "  a                -3.5 (4), before -2.5 (2)",
+        "  b                0.5 (1), before not finite (2)",
     ]
 
 
