@@ -166,7 +166,7 @@ def test_interrupted_experiment_goes_on_where_it_was(tiny, tmp_path, monkeypatch
     assert trained == (["1"] if what == "quadratic" else [])
     for name in ("optimizer.npz", "seeds/1/optimizer.npz"):
         assert (out / name).read_bytes() == (tmp_path / "at once" / "quadratic" / name).read_bytes()
-    assert list(out.rglob("checkpoint.npz")) == []
+    assert [*out.rglob("checkpoint.npz"), *out.rglob("log.jsonl")] == []
 
 
 def test_optimizer_of_an_experiment_that_did_not_end_is_not_taken(tiny, tmp_path, monkeypatch):

@@ -179,7 +179,7 @@ HISTORY = [
     record(5, meta_gradient_norm=None),
     record(6, validation=6.25, clipped=3),
     record(7, meta_gradient_norm=2.0),
-    record(8, validation=None, seconds=4.0),
+    record(8, validation=None, seconds=4.0, meta_learning_rate=0.005),
 ]
 
 
@@ -201,7 +201,7 @@ def test_watching_once_tells_how_a_run_is_doing(tmp_path, capsys):
     assert others == [
         "validation loss 9 untrained, 5.5 at best (episode 4), not finite at last (episode 8)",
         "meta-loss 7.5, before 5.5 (means over 2 episodes)",
-        "norm of a meta-gradient 1.25; clipped 1 of 6 in an episode; skipped 1 in all; meta learning rate 0.01",
+        "norm of a meta-gradient 1.25; clipped 1 of 6 in an episode; skipped 1 in all; meta learning rate 0.005",
     ]
 
 
