@@ -34,9 +34,9 @@ def exceptions(training):
     if len(training.history) < episodes:
         yield f"stopped after episode {len(training.history)} of {episodes}: no new best since {training.best_episode}"
     if clipped:
-        yield f"the meta-gradient was clipped in {clipped} of {training.meta_steps} meta-steps"
+        yield f"{clipped} meta-gradients were clipped, in {training.meta_steps} meta-steps"
     if skipped:
-        yield f"{skipped} of {len(training.history)} episodes were dropped: a meta-loss or gradient was not finite"
+        yield f"{skipped} of {training.drawn} tasks were dropped: a meta-loss or gradient was not finite"
 
 
 def race(results, steps):

@@ -157,7 +157,7 @@ def run_episode(
 def _families(problem, seed, ended):
     """Of a problem with families, as {"families": {name: [mean, count]}}: of each the mean over its tasks that ended of
     log(last loss / first loss), and their number. Of another problem, nothing."""
-    if not hasattr(problem, "draw"):
+    if not hasattr(problem, "draw_family"):
         return {}
     ratios = {}
     with np.errstate(all="ignore"):  # a loss may be 0 or below

@@ -35,7 +35,7 @@ class Settings(Checked):
     tasks: int = setting(1, "tasks whose meta-gradients each meta-step averages", least=1, most=MOST_TASKS)
     steps: int = setting(100, "steps that the optimizer takes on a task", least=1, most=MOST)
     horizon: tuple[int, ...] | None = setting(
-        None, "LEAST-MOST: draw the steps on each training task, log-uniformly; none: steps", least=1, most=MOST
+        None, "range of the steps on a training task, drawn on a log scale; none: steps", least=1, most=MOST
     )
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)

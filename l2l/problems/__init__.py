@@ -81,9 +81,9 @@ def draw_task(problem: Problem, split: str, seed: int, index: int) -> Task:
 
 
 def family_of(problem: Any, split: str, seed: int, index: int) -> str:
-    """The family of the task that `draw_task` draws, of a problem that has some: `problem.draw(rng)` names the one that
-    `problem.sample(rng, split)` takes."""
-    return str(problem.draw(_generator(split, seed, index)))
+    """The family of the task that `draw_task` draws, of a problem that has some: `problem.draw_family(rng)` names the
+    one that `problem.sample(rng, split)` takes."""
+    return str(problem.draw_family(_generator(split, seed, index)))
 
 
 def _generator(split, seed, index):

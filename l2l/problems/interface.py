@@ -28,7 +28,11 @@ class Problem(Protocol):
 
     def sample(self, rng: np.random.Generator, split: str, /) -> Task:
         """Draw a task: f, its θ_0 and its batches. All randomness comes from rng, so the same rng gives the same task.
-        split: "train", "validation" or "test"; tasks of two splits share no data."""
+        split: "train", "validation" or "test"; tasks of two splits share no data.
+
+        A problem made of families may also have draw_family(rng), which names the one that sample takes for the same
+        rng. The log of a meta-training then tells of each.
+        """
         ...
 
 

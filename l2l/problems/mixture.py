@@ -33,7 +33,7 @@ class Mixture(Ensemble):
 
     problems: {name: problem}. weights: one per problem, in the order of their names, or one for all; a problem is drawn
     with a probability proportional to its weight. Without problems it is all of FAMILIES, each `scaled` so that θ is in
-    other units by up to e^1.5 and f by up to e³. `draw` tells which problem a task comes from.
+    other units by up to e^1.5 and f by up to e³. `draw_family` tells which problem a task comes from.
     """
 
     problems: dict = setting(dict, "NAME=PROBLEM,NAME=PROBLEM; if not given, every family of small tasks, scaled")
@@ -45,11 +45,11 @@ class Mixture(Ensemble):
             object.__setattr__(self, "problems", every)
         super().__post_init__()
 
-    def draw(self, rng):
+    def draw_family(self, rng):
         """The name of a problem. `sample` calls it before it uses rng for anything else, so a generator in the same
         state tells the name of the problem that a task was drawn from."""
         weights = np.broadcast_to(np.divide(self.weights, max(self.weights)), len(self.problems))  # no sum overflows
         return str(rng.choice(sorted(self.problems), p=weights / weights.sum()))
 
     def sample(self, rng, split="train"):
-        return self.problems[self.draw(rng)].sample(rng, split)
+        return self.problems[self.draw_family(rng)].sample(rng, split)

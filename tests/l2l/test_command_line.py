@@ -209,7 +209,7 @@ def test_training_says_how_often_it_clipped_and_that_it_stopped_early(tmp_path, 
     more = ["--clip", "1e-4", "--decay", "0.5", "--validate-every", "1", "--patience", "3", "--episodes", "9"]
     assert main([*arguments, *more, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "the meta-gradient was clipped in 3 of 3 meta-steps" in printed
+    assert "3 meta-gradients were clipped, in 3 meta-steps" in printed
     assert "stopped after episode 3 of 9: no new best since 0" in printed
     history = json.loads((tmp_path / "log.json").read_text())["history"]
     assert [record["meta_learning_rate"] < 0.5 for record in history] == [False, True, True]

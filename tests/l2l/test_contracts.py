@@ -187,6 +187,6 @@ def test_task_whose_loss_is_no_scalar_is_named(loss, message, use):
 @pytest.mark.parametrize("out", [False, True], ids=["in memory", "with files"])
 def test_unknown_setting_is_named_beside_those_there_are(out, tmp_path):
     files = {"out": tmp_path / "run"} if out else {}
-    with pytest.raises(L2LError, match="no setting 'epochs'; it has: episodes, steps, unroll_length"):
+    with pytest.raises(L2LError, match="no setting 'epochs'; it has: episodes, tasks, steps, horizon"):
         l2l.train(Simple(), SGD, epochs=3, **files)
     assert list(tmp_path.iterdir()) == []

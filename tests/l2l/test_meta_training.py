@@ -287,4 +287,4 @@ def test_settings_that_are_not_positive_are_refused(name):
 
 def test_clipped_meta_steps_are_told():
     training = l2l.train(Simple(), LSTM(hidden=(3,)), clip=1e-9, **SMALL)
-    assert list(report.exceptions(training)) == ["the meta-gradient was clipped in 8 of 8 meta-steps"]
+    assert list(report.exceptions(training)) == ["8 meta-gradients were clipped, in 8 meta-steps"]

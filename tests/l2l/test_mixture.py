@@ -95,7 +95,9 @@ def test_mixture_draws_its_problems_as_often_as_their_weights_say():
 
 
 def test_weights_may_be_as_large_or_small_as_numbers_are():
-    assert {Mixture(THREE, weights=(1e308, 5e-324, 1e308)).draw(np.random.default_rng(s)) for s in range(20)} == {
+    assert {
+        Mixture(THREE, weights=(1e308, 5e-324, 1e308)).draw_family(np.random.default_rng(s)) for s in range(20)
+    } == {
         "a",
         "c",
     }
@@ -103,7 +105,7 @@ def test_weights_may_be_as_large_or_small_as_numbers_are():
 
 def test_one_weight_makes_all_problems_of_a_mixture_as_frequent():
     rng, mixture = np.random.default_rng(0), Mixture(THREE)
-    drawn = Counter(mixture.draw(rng) for _ in range(3000))
+    drawn = Counter(mixture.draw_family(rng) for _ in range(3000))
     assert [drawn[name] / 3000 for name in "abc"] == pytest.approx([1 / 3] * 3, abs=0.03)
 
 
@@ -111,7 +113,7 @@ def test_draw_tells_the_problem_of_a_task_from_its_generator_alone():
     mixture = Mixture(THREE)
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        task, alone = mixture.sample(np.random.default_rng(seed)), THREE[mixture.draw(rng)].sample(rng)
+        task, alone = mixture.sample(np.random.default_rng(seed)), THREE[mixture.draw_family(rng)].sample(rng)
         np.testing.assert_array_equal(task.theta, alone.theta)
         assert task.loss(task.theta, None) == alone.loss(alone.theta, None)
 
@@ -119,7 +121,7 @@ def test_draw_tells_the_problem_of_a_task_from_its_generator_alone():
 def test_mixture_without_problems_is_every_family_scaled():
     mixture = Mixture()
     assert {name: type(scaled.inner) for name, scaled in mixture.problems.items()} == FAMILIES
-    assert {mixture.draw(np.random.default_rng(seed)) for seed in range(200)} == set(FAMILIES)
+    assert {mixture.draw_family(np.random.default_rng(seed)) for seed in range(200)} == set(FAMILIES)
     assert mixture.data == f"{MNIST().data} and random numbers"
 
 

@@ -111,11 +111,11 @@ class Mixed:
 
     data = "random numbers"
 
-    def draw(self, rng):
+    def draw_family(self, rng):
         return rng.choice(self.names)
 
     def sample(self, rng, split="train"):
-        c, d = {"bowl": (1.0, 0.0), "flat": (0.0, 1.0), "nothing": (0.0, 0.0)}[self.draw(rng)]
+        c, d = {"bowl": (1.0, 0.0), "flat": (0.0, 1.0), "nothing": (0.0, 0.0)}[self.draw_family(rng)]
         return Task(rng.standard_normal(2), lambda theta, batch: c * mg.sum(theta**2.0) + d)
 
 
