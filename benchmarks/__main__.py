@@ -8,7 +8,7 @@ import json
 import os
 import platform
 
-NAMES = ("ops", "convnet", "meta_step", "cifar_meta_step", "growth")
+NAMES = ("ops", "convnet", "meta_step", "cifar_meta_step", "growth", "workers")
 PEERS = ("numpy", "numba", "torch", "jax", "autograd", "mygrad")
 
 

@@ -90,9 +90,13 @@ def local(count: int) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=spawning, initializer=_begin) as executor:
+    with processes(count) as executor:
         yield executor
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """A pool of this many spawned processes, which end if this one is killed."""
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 def _begin():

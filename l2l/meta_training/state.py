@@ -43,7 +43,9 @@ class Settings(Checked):
     decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)
     clip: float | None = setting(None, "largest norm of a meta-gradient, scaled down to it; none: no limit", above=0)
     weights: str = setting("uniform", "weights of an unroll's losses in the meta-loss", choices=WEIGHTS)
-    normalize: str = setting("none", "divide losses by the first of the unroll, or take logs of ratios", choices=NORMALIZE)
+    normalize: str = setting(
+        "none", "divide losses by the first of the unroll, or take logs of ratios", choices=NORMALIZE
+    )
     estimator: str = setting("truncated", "of the meta-gradient, as NAME or NAME:SETTING=VALUE")
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
     seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
