@@ -115,21 +115,21 @@ def run_episode(
 
     unroll_each: gives of a list of pairs (φ, trajectory) what `Unroll` gives of each. A meta-step averages the
     meta-gradients of all trajectories, each clipped by itself, in the order of their tasks' numbers. One whose
-    meta-loss or gradient is not finite is left out and ends: θ is not finite any more. A new task takes the place of
-    one that ended. problem: if it has families, the record tells of each.
+    meta-loss or gradient is not finite, or whose loss exploded, is left out and ends: its θ is of no use any more. A
+    new task takes the place of one that ended. problem: if it has families, the record tells of each.
     """
     settings, phi, meta_state, clip = training.settings, training.latest, training.meta_state, training.settings.clip
     trajectories: list[Any] = list(training.trajectories)
     drawn = training.drawn
     norms, meta_steps, ended, skipped = [], 0, [], 0
     while True:
-        drawn = _draw_missing(trajectories, drawn, settings)
+        drawn = _draw_missing(trajectories, drawn, settings, training.stage)
         ways = sorted(enumerate(trajectories), key=lambda item: item[1].number)
         gradients, found = [], unroll_each([(phi, way) for _, way in ways])
         for (k, _), (total, gradient, after) in zip(ways, found, strict=True):
             with np.errstate(over="ignore"):
                 norm = np.linalg.norm(gradient)  # infinite where Adam's squares would overflow and break its state
-            sound = np.isfinite(total) and np.isfinite(norm)
+            sound = np.isfinite(total) and np.isfinite(norm) and not settings.exploded(after.losses)
             trajectories[k] = after if sound and not after.finished else None
             if sound:
                 norms.append(float(norm))
@@ -176,7 +176,7 @@ def _meta_step(phi, meta_state, gradients, rate):
     return _with_dtypes_of(phi, unravel(flat + update)), meta_state
 
 
-def _draw_missing(trajectories, drawn, settings):
+def _draw_missing(trajectories, drawn, settings, stage):
     """Put a new task's trajectory wherever one is missing. Returns how many tasks are drawn then.
 
     The first ones end early, at different steps, and so those after them begin at different meta-steps: no meta-step
@@ -184,7 +184,7 @@ def _draw_missing(trajectories, drawn, settings):
     """
     for k, there in enumerate(trajectories):
         if there is None:
-            drawn, steps = drawn + 1, settings.steps_on(drawn + 1)
+            drawn, steps = drawn + 1, settings.steps_on(drawn + 1, stage)
             early = k if drawn <= settings.tasks else 0
             trajectories[k] = Trajectory(drawn, -(-steps * early // settings.tasks) if early else steps)
     return drawn

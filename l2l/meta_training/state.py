@@ -8,7 +8,7 @@ import numpy as np
 
 from l2l.errors import L2LError
 from l2l.meta_training.estimators import ESTIMATORS, Estimator
-from l2l.registry import MOST, MOST_SEED, Checked, build, parse, setting
+from l2l.registry import MOST, MOST_SEED, OPTIMIZERS, Checked, build, parse, setting
 
 WEIGHTS = {
     "uniform": lambda steps: [1.0] * steps,
@@ -37,6 +37,10 @@ class Settings(Checked):
     horizon: tuple[int, ...] | None = setting(
         None, "range of the steps on a training task, drawn on a log scale; none: steps", least=1, most=MOST
     )
+    curriculum: tuple[int, ...] | None = setting(
+        None, "steps on a training task, one after another: the next where patience ends", least=1, most=MOST
+    )
+    stop_above: float | None = setting(None, "leave a task whose loss exceeds this multiple of its first one", above=1)
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
@@ -47,6 +51,8 @@ class Settings(Checked):
         "none", "divide losses by the first of the unroll, or take logs of ratios", choices=NORMALIZE
     )
     estimator: str = setting("truncated", "of the meta-gradient, as NAME or NAME:SETTING=VALUE")
+    imitation: float = setting(0.0, "share of the tasks on which the teacher's steps are learned", least=0, most=1)
+    teacher: str = setting("adam", "hand-designed rule to imitate, as NAME or NAME:SETTING=VALUE")
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
     seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
     validate_every: int = setting(5, "episodes between two validations", least=1, most=MOST)
@@ -58,6 +64,9 @@ class Settings(Checked):
     def __post_init__(self):
         super().__post_init__()
         self.make_estimator()
+        self.make_teacher()
+        if self.curriculum and (self.patience is None or self.horizon):
+            raise L2LError("curriculum needs patience, which ends each part of it, and excludes horizon")
         if self.horizon is not None and not (len(self.horizon) == 2 and self.horizon[0] <= self.horizon[1]):
             raise L2LError(f"horizon is the least and the most steps of a task, as in 50-1000, not {self.horizon}")
 
@@ -65,12 +74,31 @@ class Settings(Checked):
         """The estimator that the text names. Raises L2LError, naming what there is, where it names none."""
         return build("estimator", ESTIMATORS, *parse("estimator", self.estimator))
 
-    def steps_on(self, number):
-        """The steps on the training task of this number: `steps`, or drawn log-uniformly from `horizon`."""
+    def make_teacher(self):
+        """The rule that the text names. Raises L2LError where it names none, or one that cannot teach."""
+        teacher = build("optimizer", OPTIMIZERS, *parse("optimizer", self.teacher))
+        teacher.init(None)  # a network raises, for it has to be trained first
+        if getattr(teacher, "uses_curvature", False):
+            raise L2LError(f"teacher {self.teacher!r} needs curvature: take a rule that uses gradients")
+        return teacher
+
+    def imitates(self, number):
+        """Whether the teacher takes the steps on the training task of this number."""
+        return np.random.default_rng([self.seed, 31, number]).random() < self.imitation
+
+    def steps_on(self, number, stage=0):
+        """The steps on the training task of this number: `steps`, those of this stage of the `curriculum`, or drawn
+        log-uniformly from `horizon`."""
+        if self.curriculum:
+            return self.curriculum[min(stage, len(self.curriculum) - 1)]
         if self.horizon is None:
             return self.steps
         least, most = np.log(self.horizon)
         return round(math.exp(np.random.default_rng([self.seed, 23, number]).uniform(least, most)))
+
+    def exploded(self, losses):
+        """Whether a task's last loss exceeds `stop_above` times the first, where Wichrowska et al. 2017 stop."""
+        return self.stop_above is not None and losses[-1] > self.stop_above * abs(losses[0])
 
     def rate(self, episode):
         """The rate of the meta-steps in an episode, counted from 1: linear warm-up times geometric decay."""
@@ -111,7 +139,8 @@ class Training:
         train                 the summed loss of the tasks that ended in it, their mean
         meta_learning_rate    the rate of its meta-steps
         meta_gradient_norm    the mean norm of its meta-gradients, before clipping
-        clipped, skipped      how many meta-gradients were clipped; how many were not finite, and their tasks dropped
+        clipped, skipped      how many meta-gradients were clipped; how many tasks were dropped, because the meta-loss
+                              or its gradient was not finite or a loss exploded
         seconds               its duration, without validation
         families              of a problem with families: {name: [mean of log(last loss / first loss), tasks]}, of the
                               tasks that ended
@@ -136,9 +165,25 @@ class Training:
 
     @property
     def finished(self):
-        """Whether all episodes are done, or `patience` validations in a row brought no new best."""
-        fruitless = sum("validation" in record for record in self.history[self.best_episode :])
-        return len(self.history) >= self.settings.episodes or fruitless >= (self.settings.patience or math.inf)
+        """Whether all episodes are done, or `patience` validations in a row brought no new best, and there is nothing
+        left of the curriculum."""
+        return len(self.history) >= self.settings.episodes or self.stage >= len(
+            self.settings.curriculum or [self.settings.steps]
+        )
+
+    @property
+    def stage(self):
+        """How many times `patience` validations in a row brought no new best (Chen et al. 2020 lengthen the tasks
+        then)."""
+        if self.settings.patience is None:
+            return 0
+        stage, fruitless, best = 0, 0, self.untrained.get("validation")
+        for loss in (record["validation"] for record in self.history if "validation" in record):
+            better = loss is not None and (best is None or loss < best)
+            best, fruitless = (loss, 0) if better else (best, fruitless + 1)
+            if fruitless == self.settings.patience:
+                stage, fruitless = stage + 1, 0
+        return stage
 
     @property
     def validation_is_due(self):

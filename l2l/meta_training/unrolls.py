@@ -8,6 +8,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.meta_training.estimators import backpropagated
+from l2l.meta_training.imitation import imitate
 from l2l.meta_training.state import WEIGHTS, Settings, Trajectory
 from l2l.optimizers import fitted
 from l2l.optimizers.interface import Array, Optimizer, Tree
@@ -47,7 +48,7 @@ class Unroll:
 
     def __init__(self, problem: Problem, optimizer: Optimizer, settings: Settings):
         self.problem, self.optimizer, self.settings = problem, optimizer, settings
-        self.estimator = settings.make_estimator()
+        self.estimator, self.teacher = settings.make_estimator(), settings.make_teacher()
         self._tasks = {}  # {number: (task, batches taken)}
 
     def __reduce__(self):
@@ -56,10 +57,9 @@ class Unroll:
     def __call__(self, phi: Tree, trajectory: Trajectory) -> tuple[Any, Array, Trajectory]:
         """The meta-loss, its gradient with respect to φ as a vector, and the trajectory after the unroll."""
         way, task = trajectory, self._task(trajectory)
-        optimizer = fitted(self.optimizer, task, way.steps)
-        particles = way.reached or self.estimator.begin((task.theta, optimizer.init_state(task.theta)), phi)
+        particles = way.reached or self.begin(way, task, phi)
         step = min(way.step + self.settings.unroll_length, way.steps)
-        unrolled = self._unrolled(optimizer, task, way, step - way.step)
+        unrolled = self._unrolled(task, way, step - way.step)
         rng = np.random.default_rng([self.settings.seed, 29, way.number, way.step])
         with np.errstate(over="ignore", invalid="ignore"):  # the caller checks
             total, gradient, particles, losses = self.estimator(unrolled, phi, particles, rng)
@@ -70,15 +70,25 @@ class Unroll:
             self._keep(way, task)
         return total, gradient, way
 
-    def _unrolled(self, optimizer, task, way, length):
+    def begin(self, way: Trajectory, task: Task, phi: Tree) -> Tree:
+        """What the trajectory on this task carries from unroll to unroll, at its start."""
+        rules = [self.optimizer, self.teacher] if self.settings.imitates(way.number) else [self.optimizer]
+        states = tuple(fitted(rule, task, way.steps).init_state(task.theta) for rule in rules)
+        return self.estimator.begin((task.theta, states if len(states) > 1 else states[0]), phi)
+
+    def _unrolled(self, task, way, length):
         """The next unroll as a function of φ and (θ, h), for an estimator: the meta-loss, and what is reached."""
         settings, weights = self.settings, WEIGHTS[self.settings.weights](length)
+        optimizer, teacher = (fitted(rule, task, way.steps) for rule in (self.optimizer, self.teacher))
         batches = [deepcopy(task.next_batch()) for _ in weights] if self.estimator.replays else None
         term = _LogRatio(way.losses[0] if way.step else None) if settings.normalize == "log" else None
 
         def unrolled(phi, start):
             same = task if batches is None else replace(task, next_batch=iter(batches).__next__)
             theta, state = start
+            if settings.imitates(way.number):
+                total, *end, losses = imitate(optimizer, phi, teacher, same, theta, state, weights)
+                return total, (tuple(end), losses)
             total, *end, losses = unroll(optimizer, phi, same, theta, state, weights, settings.second_derivatives, term)
             if settings.normalize == "start":
                 total = total / abs(losses[0])

@@ -16,7 +16,8 @@ import numpy as np
 import minigrad as mg
 from l2l.errors import DataError, OptimizerFileError
 from l2l.meta_training.state import Settings, Training, Trajectory
-from l2l.optimizers import OPTIMIZERS, check_optimizer, fitted, make_optimizer
+from l2l.meta_training.unrolls import Unroll
+from l2l.optimizers import OPTIMIZERS, check_optimizer, make_optimizer
 from l2l.problems import PROBLEMS, draw_task, make_problem
 from l2l.registry import UnknownName, name_in, settings_of
 from l2l.storage import archive
@@ -126,11 +127,10 @@ def _trajectory(problem, optimizer, settings, arrays, k, way):
     """The k-th trajectory of a training. Its task and a new state of the optimizer have the structure of its trees."""
     if way is None:
         return None
-    task = draw_task(problem, "train", settings.seed, way["number"])
-    start = task.theta, fitted(optimizer, task, way["steps"]).init_state(task.theta)
-    particles = settings.make_estimator().begin(start, _template(optimizer))
-    reached = _tree(arrays, f"trajectory.{k}.reached", particles)
-    return Trajectory(**{name: way[name] for name in WAY}, reached=reached, losses=arrays[f"trajectory.{k}.losses"])
+    way = Trajectory(**{name: way[name] for name in WAY}, losses=arrays[f"trajectory.{k}.losses"])
+    task = draw_task(problem, "train", settings.seed, way.number)
+    particles = Unroll(problem, optimizer, settings).begin(way, task, _template(optimizer))
+    return dataclasses.replace(way, reached=_tree(arrays, f"trajectory.{k}.reached", particles))
 
 
 def _check_history(training):

@@ -1,5 +1,7 @@
 """Meta-training on several tasks at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from l2l.meta_training.loop import run_episode
 from l2l.meta_training.state import Settings, Training, Trajectory
 from l2l.meta_training.unrolls import Unroll
 from l2l.optimizers import LSTM, Adam, make_optimizer
-from l2l.problems import Quadratic, Simple
+from l2l.problems import Quadratic, Simple, draw_task
 from l2l.storage import checkpoint
 
 SMALL = {"episodes": 5, "steps": 12, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
@@ -97,11 +99,11 @@ def test_training_ends_where_all_tasks_of_ten_episodes_are_not_finite():
         l2l.train(PROBLEM, make_optimizer("linear", initial=1e30), tasks=3, **{**SMALL, "episodes": 30})
 
 
-@pytest.mark.parametrize("estimator", ["truncated", "pes:pairs=2"])
+@pytest.mark.parametrize("settings", [{}, {"estimator": "pes:pairs=2"}, {"imitation": 0.5}], ids=str)
 @pytest.mark.parametrize("optimizer", [LSTM(hidden=(3,)), Adam(0.1)], ids=["lstm", "adam"])
-def test_training_on_several_tasks_resumes_from_its_file_to_the_same_bits(optimizer, estimator, tmp_path):
+def test_training_on_several_tasks_resumes_from_its_file_to_the_same_bits(optimizer, settings, tmp_path):
     states = []
-    how = {"tasks": 3, "horizon": (5, 20), "estimator": estimator, **SMALL}
+    how = {"tasks": 3, "horizon": (5, 20), **settings, **SMALL}
     whole = l2l.train(PROBLEM, optimizer, report=states.append, **how)
     for state in states[:-1]:
         checkpoint.save_training(tmp_path / "file.npz", PROBLEM, optimizer, state, {})
@@ -180,6 +182,115 @@ def test_horizons_are_drawn_log_uniformly_from_their_range():
 def test_horizon_is_the_least_and_the_most(horizon):
     with pytest.raises(L2LError, match="horizon is the least and the most steps"):
         Settings(horizon=horizon)
+
+
+def with_validations(losses, **settings):
+    """A training with these validation losses, after that of the untrained φ, 5."""
+    records = [{"episode": k, "validation": loss, "skipped": 0} for k, loss in enumerate(losses, 1)]
+    best = min([5.0, *losses])
+    at = losses.index(best) + 1 if best < 5.0 else 0
+    made = Settings(episodes=100, validate_every=1, **settings)
+    return Training(None, settings=made, untrained={"validation": 5.0}, history=records, best=best, best_episode=at)
+
+
+@pytest.mark.parametrize(
+    ("losses", "stage"),
+    [([], 0), ([4.0, 3.0], 0), ([4.0, 4.5, 4.5], 1), ([4.0, 4.5, 4.5, 3.0, 3.5], 1), ([4.0, 4.5, 4.5, 4.5, 4.5], 2)],
+)
+def test_curriculum_goes_on_where_patience_validations_bring_no_new_best(losses, stage):
+    training = with_validations(losses, curriculum=(10, 20, 40), patience=2)
+    assert training.stage == stage
+    assert training.settings.steps_on(7, training.stage) == (10, 20, 40)[stage]
+    assert not training.finished
+
+
+def test_training_ends_where_patience_ends_the_last_part_of_the_curriculum():
+    assert with_validations([6.0] * 6, curriculum=(10, 20, 40), patience=2).finished
+    assert not with_validations([6.0] * 5, curriculum=(10, 20, 40), patience=2).finished
+
+
+def test_curriculum_lengthens_the_tasks_of_a_training():
+    lengths = []
+    how = {**SMALL, "episodes": 6, "validate_every": 1, "patience": 2, "meta_learning_rate": 1e-12}
+    l2l.train(
+        PROBLEM,
+        make_optimizer("linear"),
+        curriculum=(3, 9),
+        report=lambda training: lengths.append(training.meta_steps),
+        **how,
+    )
+    steps = np.diff(lengths)  # unrolls of 3 steps
+    assert set(steps) == {1, 3}
+    assert (np.diff(steps) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"curriculum": (10, 20)}, {"curriculum": (10,), "patience": 2, "horizon": (5, 9)}]
+)
+def test_curriculum_that_cannot_work_is_refused(settings):
+    with pytest.raises(L2LError, match="curriculum needs patience"):
+        Settings(**settings)
+
+
+IMITATING = {"imitation": 1.0, "teacher": "adam:learning_rate=0.05"}
+
+
+def test_imitated_task_goes_the_way_of_the_teacher():
+    unroll, way = Unroll(PROBLEM, LSTM(hidden=(2,)), Settings(steps=6, unroll_length=3, **IMITATING)), Trajectory(1, 6)
+    for _ in range(2):
+        _, _, way = unroll(LSTM(hidden=(2,)).init(np.random.default_rng(0)), way)
+    task, rule = draw_task(PROBLEM, "train", 0, 1), Adam(0.05)
+    expected = l2l.unroll(rule, rule.init(), task, task.theta, rule.init_state(task.theta), [1.0] * 6)[-1]
+    np.testing.assert_array_equal(way.losses, expected)
+
+
+def test_teacher_that_imitates_itself_has_no_meta_loss():
+    rule = Adam(0.05)
+    total, gradient, _ = Unroll(PROBLEM, rule, Settings(steps=6, **IMITATING))(rule.init(), Trajectory(1, 6))
+    assert total == 0.0
+    np.testing.assert_array_equal(gradient, np.zeros(len(gradient)))
+
+
+def test_distance_to_the_teacher_is_in_units_of_its_steps():
+    rule, settings = (
+        make_optimizer("linear", initial=-0.3),
+        Settings(steps=4, imitation=1, teacher="sgd:learning_rate=0.1"),
+    )
+    total, gradient, _ = Unroll(PROBLEM, rule, settings)(rule.init(), Trajectory(1, 4))
+    assert total == pytest.approx(4 * 2.0**2, rel=1e-5)  # 0.3 is two steps of 0.1 too far
+    assert gradient == pytest.approx(4 * 2 * 2.0 / -0.1, rel=1e-5)
+
+
+def test_rule_learns_the_teachers_learning_rate():
+    how = {"imitation": 1.0, "teacher": "sgd:learning_rate=0.02", "meta_learning_rate": 0.003, "episodes": 60}
+    training = l2l.train(PROBLEM, make_optimizer("linear", initial=-0.1), **{**SMALL, **how})
+    assert training.latest["w"] == pytest.approx(-0.02, abs=0.004)
+
+
+def test_share_of_imitated_tasks_is_as_set():
+    settings = Settings(imitation=0.3)
+    assert np.mean([settings.imitates(number) for number in range(2000)]) == pytest.approx(0.3, abs=0.04)
+    assert not any(Settings().imitates(number) for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [("lstm", "LSTM has to be trained first"), ("newton", "needs curvature"), ("nobody", "there is no optimizer")],
+)
+def test_teacher_that_cannot_teach_is_refused(teacher, message):
+    with pytest.raises(L2LError, match=message):
+        Settings(teacher=teacher)
+
+
+def test_task_whose_loss_explodes_is_left_and_counted():
+    training = begun(tasks=2, stop_above=10.0)
+    scripted = Scripted(lambda way: [1.0, 1.0], training.settings)
+    after = scripted.after
+    grown = lambda way: [1.0, *[20.0] * (way.step - 1)] if way.number == 2 else np.ones(way.step)  # noqa: E731
+    scripted.after = lambda way: replace(after(way), losses=np.asarray(grown(after(way))))
+    _, numbers = run_episode(training, 0.1, scripted)
+    assert [[way.number for way in ways] for ways in scripted.calls] == [[1, 2], [1, 3], [1, 3], [1, 3]]
+    assert numbers["skipped"] == 1
 
 
 def test_learning_from_several_tasks_lowers_the_validation_loss():
