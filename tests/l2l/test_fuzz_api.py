@@ -144,7 +144,7 @@ def test_wrong_values_are_named(name, examples, tmp_path, monkeypatch):
         (lambda: compare(entries={"lstm": (LSTM(), None)}), "no learning rate to tune: give it a φ"),
         (lambda: compare(seed=-1), "seed is a whole number of at least 0, not -1"),
         (lambda: train(decay=1.5), "decay is a number of at most 1, not 1.5"),
-        (lambda: train(weights="first"), "weights is uniform or last, not 'first'"),
+        (lambda: train(weights="first"), "weights is uniform or linear or last, not 'first'"),
         (lambda: l2l.problem_of(3.0, np.ones(2)), "loss is a function of theta, not 3.0"),
         (lambda: l2l.problem_of(loss, np.ones(2), [1.0]), "batches is a function of the step"),
         (lambda: train(meta_learning_rate=float("nan")), "meta_learning_rate is a positive number, not nan"),
