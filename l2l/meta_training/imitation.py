@@ -10,7 +10,7 @@ from l2l.problems import Task
 
 
 def imitate(
-    optimizer: UpdateRule, phi: Tree, teacher: UpdateRule, task: Task, theta: Array, state: Tree, weights: list[float]
+    optimizer: UpdateRule, phi: Tree, teacher: Any, task: Task, theta: Array, state: Tree, weights: list[float]
 ) -> tuple[Any, Array, Tree, list]:
     """How far the updates g_t of the optimizer are from those of the teacher, ĝ_t, on the way that the teacher takes:
 
