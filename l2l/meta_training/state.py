@@ -76,8 +76,11 @@ class Settings(Checked):
 
     def make_teacher(self):
         """The rule that the text names. Raises L2LError where it names none, or one that cannot teach."""
-        teacher = build("optimizer", OPTIMIZERS, *parse("optimizer", self.teacher))
-        teacher.init(None)  # a network raises, for it has to be trained first
+        try:
+            teacher = build("optimizer", OPTIMIZERS, *parse("optimizer", self.teacher))
+            teacher.init(None)  # a network raises, for it has to be trained first
+        except L2LError as error:
+            raise L2LError(f"teacher {self.teacher!r} cannot teach: {error}") from None
         if getattr(teacher, "uses_curvature", False):
             raise L2LError(f"teacher {self.teacher!r} needs curvature: take a rule that uses gradients")
         return teacher
