@@ -20,6 +20,7 @@ from l2l.cli.entry import main
 from l2l.errors import FailedRun, L2LError
 from l2l.optimizers import LSTM, make_optimizer
 from l2l.problems import Quadratic, Simple
+from minigrad.kernels._jit import enabled
 
 SETTINGS = {"episodes": 4, "steps": 8, "unroll_length": 4, "tasks": 3, "validate_every": 2, "validation_tasks": 2}
 PROBLEM, RULE = Quadratic(dimension=3, functions=2), LSTM(hidden=(3,))
@@ -192,8 +193,10 @@ def test_missing_data_on_a_worker_is_the_workers_own_message(processes):
         l2l.train(Fussy(l2l.errors.DataError), make_optimizer("sgd"), executor=processes, **SETTINGS)
 
 
+@pytest.mark.skipif(not enabled, reason="without Numba, no kernel has threads")
 def test_kernels_of_a_worker_run_on_one_thread():
-    numba = pytest.importorskip("numba")
+    import numba
+
     before = numba.get_num_threads()
     with mg.threads.single():
         assert numba.get_num_threads() == 1
