@@ -48,10 +48,10 @@ class Scaled(_Wrapper):
     def sample(self, rng, split="train"):
         task = self.inner.sample(rng, split)
         sizes = [math.prod(shape) for shape in task.shapes] or [len(task.theta)]
-        tensors = np.repeat(rng.uniform(-self.tensors, self.tensors, size=len(sizes)), sizes)
-        coordinates = rng.uniform(-self.coordinates, self.coordinates, size=len(task.theta))
+        tensors = np.repeat(self.tensors * rng.uniform(-1, 1, size=len(sizes)), sizes)
+        coordinates = self.coordinates * rng.uniform(-1, 1, size=len(task.theta))
         c = np.exp(tensors + coordinates).astype(task.theta.dtype)
-        s = float(np.exp(rng.uniform(-self.loss, self.loss)))
+        s = float(np.exp(self.loss * rng.uniform(-1, 1)))
         return replace(task, theta=task.theta / c, loss=lambda theta, batch: s * task.loss(c * theta, batch))
 
 

@@ -118,6 +118,12 @@ def test_draw_tells_the_problem_of_a_task_from_its_generator_alone():
         assert task.loss(task.theta, None) == alone.loss(alone.theta, None)
 
 
+def test_no_scale_at_all_may_be_minus_zero():
+    """NumPy 2.0 refuses a range from 0 to −0."""
+    task = Scaled({"x": Simple()}, coordinates=-0.0, tensors=-0.0, loss=-0.0).sample(np.random.default_rng(0))
+    np.testing.assert_array_equal(task.theta, Simple().sample(np.random.default_rng(0)).theta)
+
+
 def test_mixture_without_problems_is_every_family_scaled():
     mixture = Mixture()
     assert {name: type(scaled.inner) for name, scaled in mixture.problems.items()} == FAMILIES
