@@ -1,5 +1,6 @@
 """The settings of a meta-training, and its state after an episode: all that resuming and reporting need."""
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,7 +175,7 @@ class Training:
             self.settings.curriculum or [self.settings.steps]
         )
 
-    @property
+    @functools.cached_property  # each meta-step asks for it, and it reads the whole history
     def stage(self):
         """How many times `patience` validations in a row brought no new best (Chen et al. 2020 lengthen the tasks
         then)."""

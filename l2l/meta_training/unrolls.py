@@ -72,22 +72,26 @@ class Unroll:
 
     def begin(self, way: Trajectory, task: Task, phi: Tree) -> Tree:
         """What the trajectory on this task carries from unroll to unroll, at its start."""
+        state, *of_teacher = (rule.init_state(task.theta) for rule in self._rules(way, task))
+        return self.estimator.begin((task.theta, (state, *of_teacher) if of_teacher else state), phi)
+
+    def _rules(self, way, task):
+        """The optimizer, fitted to this task, and the teacher, where it takes the steps."""
         rules = [self.optimizer, self.teacher] if self.settings.imitates(way.number) else [self.optimizer]
-        states = tuple(fitted(rule, task, way.steps).init_state(task.theta) for rule in rules)
-        return self.estimator.begin((task.theta, states if len(states) > 1 else states[0]), phi)
+        return [fitted(rule, task, way.steps) for rule in rules]
 
     def _unrolled(self, task, way, length):
         """The next unroll as a function of φ and (θ, h), for an estimator: the meta-loss, and what is reached."""
         settings, weights = self.settings, WEIGHTS[self.settings.weights](length)
-        optimizer, teacher = (fitted(rule, task, way.steps) for rule in (self.optimizer, self.teacher))
+        optimizer, *teacher = self._rules(way, task)
         batches = [deepcopy(task.next_batch()) for _ in weights] if self.estimator.replays else None
         term = _LogRatio(way.losses[0] if way.step else None) if settings.normalize == "log" else None
 
         def unrolled(phi, start):
             same = task if batches is None else replace(task, next_batch=iter(batches).__next__)
             theta, state = start
-            if settings.imitates(way.number):
-                total, *end, losses = imitate(optimizer, phi, teacher, same, theta, state, weights)
+            if teacher:
+                total, *end, losses = imitate(optimizer, phi, teacher[0], same, theta, state, weights)
                 return total, (tuple(end), losses)
             total, *end, losses = unroll(optimizer, phi, same, theta, state, weights, settings.second_derivatives, term)
             if settings.normalize == "start":
