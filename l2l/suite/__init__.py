@@ -1,0 +1,10 @@
+"""Losses to judge an optimizer by that no meta-training has seen: python -m l2l suite NAME
+
+Each is a function of rng that draws one loss, as people bring it, and where to start. `LOSSES` has them all. The split
+of a loss says what it is for: "validation" for choices, "test" for what is reported, "kin" for what is reported apart,
+because the default mixture of meta-training has a family of the same kind.
+"""
+
+from l2l.suite.interface import LOSSES, SPLITS, SuiteLoss
+
+__all__ = ["LOSSES", "SPLITS", "SuiteLoss"]
