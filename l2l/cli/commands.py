@@ -20,6 +20,7 @@ from l2l.optimizers import fitted, make_optimizer
 from l2l.problems import PROBLEMS, draw_task, make_problem
 from l2l.registry import MOST, MOST_SEED, OPTIMIZERS, Checked, build, name_in, parse, setting, settings_of
 from l2l.storage import checkpoint, runs
+from l2l.suite import LOSSES, SPLITS, judging, scoring
 
 BASELINES = ("sgd", "momentum", "nag", "rmsprop", "adam")
 COMPILING = "kernels that are not on disk yet are compiled first, which takes about a minute"
@@ -144,6 +145,29 @@ class Compare(_Races, _Shared):
             plots.curves(self.plot, results, report.finding(results))
         for path in targets:
             print(f"wrote {path}")
+
+
+@command
+class Suite(_Shared):
+    """judge optimizers on losses that none was trained on, beside rivals at the best of nine learning rates"""
+
+    optimizers: str = setting(MISSING, "LABEL=FILE (saved), NAME or NAME:SETTING=VALUE, with commas between")
+    split: str = setting("validation", "which losses", choices=SPLITS)
+    steps: int = setting(200, "steps of a run", least=1, most=MOST)
+    runs: int = setting(3, "runs of each optimizer on each loss", least=1, most=MOST)
+    rivals: Path = setting(Path("results/suite"), "folder that keeps the results of the rivals")
+
+    def run(self, call):
+        entries, path = _entries(self.optimizers), self.rivals / f"rivals-{self.steps}.json"
+        losses = [loss for loss in LOSSES.values() if loss.split == self.split]
+        with self.executor() as executor, tqdm(total=len(judging.rivals()) + 1, desc="rivals", unit="rival") as bar:
+            common = self.steps, self.runs, executor
+            results = {
+                name: judging.judge(rule, rule.init(None) if phi is None else phi, losses, *common)
+                for name, (rule, phi) in entries.items()
+            }
+            others = judging.judge_rivals(path, losses, *common, report=lambda name: bar.update())
+        print(report.suite({name: scoring.score(mine, others) for name, mine in results.items()}))
 
 
 @command

@@ -50,6 +50,24 @@ def race(results, steps):
     return "\n".join(lines)
 
 
+def suite(scores):
+    """The results of `suite.scoring.score` as tables: the wins, and the losses beside the best Adam with cosine."""
+    lines = []
+    for name, row in scores.items():
+        lines += [f"\n{name}: of {row['losses']} losses, ends below", ""]
+        for rival, wins in row["wins"].items():
+            lines.append(f"  {rival:22} {wins:3} of {row['full_batch'] if rival == 'l-bfgs' else row['losses']}")
+        lines += [
+            "",
+            f"above its start: {row['above_start']}; worth {row['tuning_runs']} tuning runs of Adam with cosine",
+        ]
+        lines += ["log(loss / that of the best Adam with cosine decay):", ""]
+        by_ratio = sorted(row["ratio"].items(), key=lambda item: item[1])
+        lines += [f"  {loss:32} {ratio:6.2f}" for loss, ratio in by_ratio]
+        lines.append(f"  {'median':32} {row['median']:6.2f}")
+    return "\n".join(lines)
+
+
 def finding(results):
     """A figure's title: which of the results of `compare` is best."""
     sums = {name: row["sum"] for name, row in summary(results).items()}
