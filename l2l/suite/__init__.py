@@ -5,6 +5,12 @@ of a loss says what it is for: "validation" for choices, "test" for what is repo
 because the default mixture of meta-training has a family of the same kind.
 """
 
+from l2l.suite import (  # each enters its losses into LOSSES
+    dynamics,  # noqa: F401
+    functions,  # noqa: F401
+    likelihoods,  # noqa: F401
+    representations,  # noqa: F401
+)
 from l2l.suite.interface import LOSSES, SPLITS, SuiteLoss
 
 __all__ = ["LOSSES", "SPLITS", "SuiteLoss"]
