@@ -165,6 +165,28 @@ def horizons(path: str | Path | None, panels: dict, bias: dict, errors: dict, ti
     return _save(figure, path)
 
 
+def ratios(path: str | Path | None, panels: dict, title: str) -> Figure | None:
+    """Losses divided by those of a rival, on a logarithmic axis. panels: {heading: {loss: (log of one optimizer's
+    ratio, [those of others of its kind], that of another rule)}}; a ratio outside 1/100 to 100 is at the edge."""
+    counts = [len(panel) for panel in panels.values()]
+    figure, axes = _figure(len(panels), 1, (7, 1.2 + 0.21 * sum(counts)), title, sharex=True, height_ratios=counts)
+    for ax, (heading, panel) in zip(axes, panels.items(), strict=True):
+        ordered = sorted(panel.items(), key=lambda item: -item[1][0])
+        for y, (_, (one, others, rule)) in enumerate(ordered):
+            shown = [np.clip(np.exp(x), 0.01, 100.0) for x in (one, others, rule)]
+            ax.plot(shown[1], [y] * len(others), "|", color=LEARNED["color"], alpha=0.6)
+            ax.plot(shown[0], y, "o", color=LEARNED["color"], markersize=4, label="general" if y == 0 else None)
+            ax.plot(shown[2], y, "x", color=COLOURS[0], markersize=4, label="Adam at 0.01" if y == 0 else None)
+        ax.axvline(1.0, color="grey", linewidth=1)
+        ax.set_xscale("log")
+        ax.set_yticks(range(len(ordered)), [name for name, _ in ordered], fontsize=7)
+        ax.set_title(heading, fontsize=9)
+        ax.grid(True, axis="x", alpha=0.25)
+    axes[-1].set_xlabel("← better, ratio of the losses (bars: other seeds; at the edge: beyond it)")
+    axes[0].legend(frameon=False, fontsize=8)
+    return _save(figure, path)
+
+
 def _points(line):
     """The lists of x and y in {x: y}."""
     return list(line), list(line.values())

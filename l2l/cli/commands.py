@@ -160,7 +160,7 @@ class Suite(_Shared):
     def run(self, call):
         entries, path = _entries(self.optimizers), self.rivals / f"rivals-{self.steps}.json"
         losses = [loss for loss in LOSSES.values() if loss.split == self.split]
-        with self.executor() as executor, tqdm(total=len(judging.rivals()) + 1, desc="rivals", unit="rival") as bar:
+        with self.executor() as executor, tqdm(desc="rivals", unit="rival") as bar:
             common = self.steps, self.runs, executor
             results = {
                 name: judging.judge(rule, rule.init(None) if phi is None else phi, losses, *common)

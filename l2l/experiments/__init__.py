@@ -13,6 +13,7 @@ from l2l.experiments import (
     cifar,
     curves,
     estimators,
+    general,
     generalization,
     no_free_lunch,
     proposed_updates,
@@ -33,6 +34,7 @@ EXPERIMENTS = {
     "cifar": cifar.run,
     "tasks": tasks.run,
     "estimators": estimators.run,
+    "general": general.run,
 }
 
 
@@ -63,7 +65,7 @@ def _run(name, out, quick, overwrite, check):
         runner.save_seconds()
         raise
     about = {
-        "command": f"python -m l2l reproduce {name}{' --quick' if quick else ''}",
+        "command": runner.command,
         "data": runner.data,
         "minutes": round(runner.seconds() / 60, 1),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",

@@ -50,6 +50,7 @@ class Runner:
 
     def __init__(self, name: str, out: Path, quick: bool = False, check: Callable | None = None):
         self.name, self.out, self.quick, self.check = name, out, quick, check
+        self.command = f"python -m l2l reproduce {name}{' --quick' if quick else ''}"
         self.data = "random numbers"
         self.folders = []  # where it meta-trained
         self.cached = []  # files of intermediate results
@@ -121,6 +122,21 @@ class Runner:
         meta_steps = provenance["trial_meta_steps"] + training.meta_steps
         return Learned(optimizer, training.phi, {**provenance, "meta_steps": meta_steps})
 
+    def learn_once(self, recipe: dict, folder: Path) -> Learned:
+        """Meta-train once, from the seed and at the rate that the recipe names, and save in the folder. Where that was
+        done or begun by the same recipe, the result is loaded, or the training resumed."""
+        self.folders.append(folder)
+        if learned := _load_learned(folder, recipe):
+            return learned
+        problem, optimizer = self._problem_and_rule(recipe)
+        notes = {"command": self.command, "recipe": recipe, "data": problem.data}
+        found = self._resume(recipe, folder) or (
+            notes,
+            train_and_save(problem, optimizer, folder, notes, **self._save_options(folder), **recipe["training"]),
+        )
+        self.save_seconds()
+        return Learned(optimizer, found[1].phi, found[0])
+
     def _search_and_train(self, recipe, folder):
         search, (problem, optimizer) = recipe["search"], self._problem_and_rule(recipe)
         trial_problem = self.problem({**recipe["problem"], **search.get("problem", {})})
@@ -137,7 +153,7 @@ class Runner:
         trial, seed, rate = best
         rate *= search["continue_at"]
         provenance = {
-            "command": f"python -m l2l reproduce {self.name}{' --quick' if self.quick else ''}",
+            "command": self.command,
             "recipe": recipe,
             "data": problem.data,
             "trials": trials,
@@ -205,7 +221,9 @@ def _read_cached(path, key):
 
 
 def _optimizer(recipe):
-    """An LSTM for all of θ, or one for each part of θ that the recipe names."""
+    """The rule that the recipe names; else an LSTM for all of θ, or one for each part of θ that it names."""
+    if "optimizer" in recipe:
+        return make_optimizer(**recipe["optimizer"])
     lstm = make_optimizer("lstm", **recipe["lstm"])
     parts = recipe.get("groups", {}).get("parts")
     return Groups(dict.fromkeys(parts, lstm)) if parts else lstm

@@ -74,7 +74,7 @@ def _mnist(folder):
     try:
         return _official(_fetch, "MNIST, downloaded or from the cache")
     except (OSError, ValueError):  # no network, no writable cache, or a mirror that serves something else
-        return _embedded()
+        return embedded()
 
 
 def _given(folder, name):
@@ -145,8 +145,10 @@ def _official(find, source):
     )
 
 
-def _embedded():
-    """3,000 digits for training, 1,000 each for validation and test: digits/ORIGIN.md says which of MNIST they are."""
+@lru_cache(maxsize=1)
+def embedded():
+    """The digits in this package: 3,000 for training, 1,000 each for validation and test. digits/ORIGIN.md says which
+    of MNIST they are."""
     images, labels = (read_idx(DIGITS / name) for name in ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz"))
     cuts = {"train": slice(0, 3000), "validation": slice(3000, 4000), "test": slice(4000, 5000)}
     digits = _digits({name: (images[cut], labels[cut]) for name, cut in cuts.items()}, "MNIST, 5,000 embedded digits")

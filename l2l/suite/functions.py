@@ -3,10 +3,9 @@
 import numpy as np
 
 import minigrad as mg
-from l2l.problems import data
 from l2l.problems.families import dense, minibatches, normal
 from l2l.suite.interface import loss
-from l2l.suite.pieces import forward, network, standardized
+from l2l.suite.pieces import digits, forward, network, standardized
 
 # ------------------------------------------------------------------------------------------ gates and sets
 
@@ -72,8 +71,7 @@ def sine_network(rng):
     f = the mean over 784 pixels p in [−1, 1]² of (u(p) − x_p)², x a digit of the split "test", standardized: u has two
     layers of 32 units sin(30 (x W + b)) and a linear one, W uniform to ±1/inputs at first, then ±√(6/inputs)/30.
     """
-    images = data.mnist().splits["test"][0]
-    digit = standardized(images[rng.integers(len(images))])[:, None]
+    digit = standardized(digits(rng, 1)[0])[:, None]
     line = np.linspace(-1, 1, 28, dtype=np.float32)
     at = np.stack(np.meshgrid(line, line), axis=2).reshape(-1, 2)
 

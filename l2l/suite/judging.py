@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,9 @@ def log_ratio(task: Any, theta: Any) -> float:
     return min(WORST, float(np.log(end / start + EPSILON))) if np.isfinite(end) else WORST
 
 
-def rivals() -> dict[str, Any]:
-    """{name: rule} of TUNED at each of RATES, at that rate throughout and with cosine decay to 0."""
-    plain = {(name, rate): make_optimizer(name, learning_rate=rate) for name in TUNED for rate in RATES}
+def rivals(rules: Sequence[str]) -> dict[str, Any]:
+    """{name: rule} of the rules at each of RATES, at that rate throughout and with cosine decay to 0."""
+    plain = {(name, rate): make_optimizer(name, learning_rate=rate) for name in rules for rate in RATES}
     rules = {name_of(*key): rule for key, rule in plain.items()}
     return rules | {name_of(*key, cosine=True): Scheduled({key[0]: rule}) for key, rule in plain.items()}
 
@@ -105,15 +105,16 @@ def judge_rivals(
     steps: int,
     runs: int,
     executor: Executor | None = None,
+    rules: Sequence[str] = TUNED,
     report: Callable[[str], object] | None = None,
 ) -> dict[str, dict[str, list[float]]]:
-    """{rival: its results}, of `rivals` and "l-bfgs". What the JSON file at path has already is read from there, and
-    what it lacks is added, one rival after another; report(rival), where given, is called after each of them."""
+    """{rival: its results}, of `rivals(rules)` and "l-bfgs". What the JSON file at path has already is read from there,
+    and what it lacks is added, one rival after another; report(rival), where given, is called after each of them."""
     there = json.loads(path.read_text()) if path.exists() else {}
     if there.get("runs") != runs:
         there = {"runs": runs, "steps": steps, "results": {}}
     results = there["results"]
-    for name, rule in {**rivals(), "l-bfgs": None}.items():
+    for name, rule in {**rivals(rules), "l-bfgs": None}.items():
         known = results.setdefault(name, {})
         if todo := [loss for loss in losses if loss.name not in known]:
             new = judge(rule, rule.init(), todo, steps, runs, executor) if rule else lbfgs(todo, steps, runs)
@@ -122,4 +123,5 @@ def judge_rivals(
         if report:
             report(name)
     names = [loss.name for loss in losses]
-    return {rival: {name: known[name] for name in names if name in known} for rival, known in results.items()}
+    asked = {rival: known for rival, known in results.items() if rival == "l-bfgs" or rival.split()[0] in rules}
+    return {rival: {name: known[name] for name in names if name in known} for rival, known in asked.items()}

@@ -3,7 +3,20 @@
 import numpy as np
 
 import minigrad as mg
+from l2l.problems import data
 from l2l.problems.families import dense
+
+
+def digits(rng, n):
+    """n digits of the split "test", (n, 784) in whole numbers to 255. They are the embedded ones, so that results are
+    the same wherever they are computed."""
+    images, _ = data.embedded().splits["test"]
+    return images[rng.choice(len(images), n, replace=False)]
+
+
+def small_digits(rng, n):
+    """Digits as the means of 4×4 pixels, (n, 49) from 0 to 1."""
+    return digits(rng, n).reshape(n, 7, 4, 7, 4).mean((2, 4), dtype=np.float32).reshape(n, 49) / 255
 
 
 def standardized(y):

@@ -3,18 +3,9 @@
 import numpy as np
 
 import minigrad as mg
-from l2l.problems import data
 from l2l.problems.families import minibatches, normal
 from l2l.suite.interface import loss
-from l2l.suite.pieces import forward, network
-
-
-def small_digits(rng, n):
-    """n digits of the split "test" as the means of 4×4 pixels, (n, 49) from 0 to 1."""
-    images, labels = data.mnist().splits["test"]
-    chosen = images[rng.choice(len(labels), n, replace=False)]
-    return chosen.reshape(n, 7, 4, 7, 4).mean((2, 4), dtype=np.float32).reshape(n, 49) / 255
-
+from l2l.suite.pieces import forward, network, small_digits
 
 # ------------------------------------------------------------------------------------------ variational autoencoders
 

@@ -27,13 +27,14 @@ def score(mine: dict[str, list[float]], others: dict[str, dict[str, list[float]]
     on how many losses some run ends above its start. ratio {loss: log of its end over that of Adam with cosine decay
     at the best of RATES}; median and worst of these. tuning_runs: see `tuning_runs`.
     """
+    rules = [rule for rule in TUNED if name_of(rule, RATES[0]) in others]
     opponents = {
         "adam 0.001": lambda loss: value(others["adam 0.001"], loss),
         "adam 0.01": lambda loss: value(others["adam 0.01"], loss),
         "best adam": lambda loss: best(others, loss, ["adam"], False),
         "best adam, cosine": lambda loss: best(others, loss, ["adam"], True),
-        "best of all": lambda loss: best(others, loss, list(TUNED), False),
-        "best of all, cosine": lambda loss: best(others, loss, list(TUNED), True),
+        "best of all": lambda loss: best(others, loss, rules, False),
+        "best of all, cosine": lambda loss: best(others, loss, rules, True),
     }
     wins = {name: sum(value(mine, loss) < of(loss) for loss in mine) for name, of in opponents.items()}
     if full_batch := [loss for loss in mine if loss in others.get("l-bfgs", {})]:

@@ -60,7 +60,7 @@ def test_without_network_the_embedded_digits_are_used(monkeypatch):
 
 def test_embedded_digits_and_their_splits_are_the_same_for_ever():
     # Results that were made with them are reproducible only as long as this holds.
-    assert data._embedded().checksum == "1df982f1b7ef508b8cec18f67b7f336366febcac8557f5929544013afd4c8274"
+    assert data.embedded().checksum == "1df982f1b7ef508b8cec18f67b7f336366febcac8557f5929544013afd4c8274"
     assert sum(path.stat().st_size for path in data.DIGITS.iterdir()) < 1_000_000
 
 
@@ -71,7 +71,7 @@ def test_embedded_digits_that_were_changed_are_not_used(monkeypatch, tmp_path, n
     values = data.read_idx(tmp_path / "digits" / name)
     write_idx(tmp_path / "digits" / name, values[::-1])
     with pytest.raises(DataError, match="does not hold the digits that l2l came with: install l2l again"):
-        data._embedded()
+        data.embedded.__wrapped__()
 
 
 def test_download_is_used_where_there_is_one(monkeypatch, data_folder):

@@ -33,15 +33,14 @@ def noisy_bowl(rng):
 BOWL = SuiteLoss("bowl", "bowls", "validation", bowl)
 NOISY = SuiteLoss("noisy-bowl", "bowls", "validation", noisy_bowl)
 SGD = make_optimizer("sgd", learning_rate=0.1)
+FEW = ("adam", "nag")
 
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """A suite of one loss, and two rivals at three rates; the path of a file for their results."""
+    """A suite of one loss, and rivals at three rates; the path of a file for their results."""
     monkeypatch.setattr("l2l.suite.judging.RATES", (0.001, 0.01, 0.1))
     monkeypatch.setattr("l2l.suite.scoring.RATES", (0.001, 0.01, 0.1))
-    monkeypatch.setattr("l2l.suite.judging.TUNED", ("adam", "nag"))
-    monkeypatch.setattr("l2l.suite.scoring.TUNED", ("adam", "nag"))
     monkeypatch.setitem(LOSSES, "bowl", BOWL)
     monkeypatch.setattr("l2l.cli.commands.LOSSES", {"bowl": BOWL})
     return tmp_path / "rivals.json"
@@ -90,7 +89,7 @@ def test_a_rule_that_knows_the_steps_is_told_of_them():
 
 
 def test_rivals_are_four_rules_at_nine_rates_with_and_without_cosine_decay():
-    rivals = judging.rivals()
+    rivals = judging.rivals(judging.TUNED)
     assert len(rivals) == 4 * 9 * 2
     assert rivals["adam 0.001"].learning_rate == pytest.approx(0.001)
     assert rivals["nag 0.032 cosine"].schedule == "cosine"
@@ -104,22 +103,22 @@ def test_lbfgs_solves_a_quadratic_and_is_left_out_where_there_are_minibatches():
 
 
 def test_results_of_rivals_are_kept_in_a_file(small, monkeypatch):
-    first = judging.judge_rivals(small, [BOWL], steps=5, runs=1)
+    first = judging.judge_rivals(small, [BOWL], steps=5, runs=1, rules=FEW)
     monkeypatch.setattr(judging, "judge", None)  # nothing is computed again
-    assert judging.judge_rivals(small, [BOWL], steps=5, runs=1) == first
+    assert judging.judge_rivals(small, [BOWL], steps=5, runs=1, rules=FEW) == first
     assert json.loads(small.read_text())["results"] == first
 
 
 def test_a_file_of_rivals_gets_what_it_lacks(small):
-    judging.judge_rivals(small, [BOWL], steps=5, runs=1)
-    both = judging.judge_rivals(small, [BOWL, NOISY], steps=5, runs=1)
+    judging.judge_rivals(small, [BOWL], steps=5, runs=1, rules=FEW)
+    both = judging.judge_rivals(small, [BOWL, NOISY], steps=5, runs=1, rules=FEW)
     assert list(both["adam 0.01"]) == ["bowl", "noisy-bowl"]
     assert list(both["l-bfgs"]) == ["bowl"]
 
 
 def test_a_file_of_rivals_with_other_runs_is_not_used(small):
-    judging.judge_rivals(small, [BOWL], steps=5, runs=1)
-    assert len(judging.judge_rivals(small, [BOWL], steps=5, runs=2)["adam 0.01"]["bowl"]) == 2
+    judging.judge_rivals(small, [BOWL], steps=5, runs=1, rules=FEW)
+    assert len(judging.judge_rivals(small, [BOWL], steps=5, runs=2, rules=FEW)["adam 0.01"]["bowl"]) == 2
 
 
 # ------------------------------------------------------------------------------------------ scores

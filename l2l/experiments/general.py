@@ -1,0 +1,110 @@
+"""One learned rule for losses that it has never seen: meta-trained on the mixture from several seeds, judged on the
+suite."""
+
+import numpy as np
+
+from l2l import plots, workers
+from l2l.experiments.runner import Outcome, markdown, rounded
+from l2l.suite import LOSSES, judging, scoring
+
+
+def run(settings, runner):
+    suite, learned = settings["suite"], train(settings, runner)
+    losses = [loss for loss in LOSSES.values() if loss.split in suite["splits"]]
+    judged, scores = {}, {}
+    with workers.local(suite["processes"]) as executor:
+        for steps in suite["steps"]:
+            common = losses, steps, suite["runs"], executor
+            others = judging.judge_rivals(_rivals(runner, steps), *common, rules=suite["rules"])
+            judged[steps] = [judging.judge(each.optimizer, each.phi, *common) for each in learned], others
+    for steps, (ours, others) in judged.items():
+        for split in suite["splits"]:
+            names = {loss.name for loss in losses if loss.split == split}
+            scores[f"{split}, {steps} steps"] = [scoring.score(_only(names, mine), others) for mine in ours]
+    typical = _typical(scores[f"{suite['splits'][0]}, {suite['steps'][0]} steps"])
+    plots.ratios(
+        runner.out / "figure.png",
+        _ratios(*judged[suite["steps"][0]], typical, losses),
+        "Loss at the end, divided by that of Adam with cosine decay at the best of nine rates",
+    )
+    numbers = {"typical_seed": typical + 1, "scores": {name: list(map(_rounded, of)) for name, of in scores.items()}}
+    return Outcome(_table(scores, typical), _claims(scores, typical, settings["targets"]), numbers)
+
+
+def train(settings, runner):
+    """The optimizers of all seeds, from 1."""
+    recipe = {group: settings[group] for group in ("problem", "optimizer", "training")}
+    learned = []
+    for seed in range(1, settings["seeds"]["count"] + 1):
+        seeded = {**recipe, "training": {**recipe["training"], "seed": seed}}
+        learned.append(runner.learn_once(seeded, runner.out / "seeds" / str(seed)))
+    return learned
+
+
+def _rivals(runner, steps):
+    """The file of the rivals' results: of a full run in results/suite, where `python -m l2l suite` looks, too."""
+    return (runner.out if runner.quick else runner.out.parent / "suite") / f"rivals-{steps}.json"
+
+
+def _only(names, results):
+    return {name: ratios for name, ratios in results.items() if name in names}
+
+
+def _typical(scores):
+    """The number of the seed with the median of the medians: chosen on the validation losses, at the fewest steps."""
+    return int(np.argsort([score["median"] for score in scores], kind="stable")[(len(scores) - 1) // 2])
+
+
+def _rounded(score):
+    return {**score, **rounded({key: score[key] for key in ("ratio", "median", "worst")})}
+
+
+def _ratios(ours, others, typical, losses):
+    """{split: {loss: (the typical seed's log ratio to the best Adam with cosine, those of all seeds, Adam 0.01's)}}"""
+    found = {}
+    for loss in losses:
+        rival = scoring.best(others, loss.name, ["adam"], True)
+        seeds = [scoring.value(mine, loss.name) - rival for mine in ours]
+        plain = scoring.value(others["adam 0.01"], loss.name) - rival
+        found.setdefault(loss.split, {})[loss.name] = seeds[typical], seeds, plain
+    return found
+
+
+def _table(scores, typical):
+    """Of each split and number of steps: what the typical seed wins, and in brackets the fewest of any seed."""
+    rivals = list(next(iter(scores.values()))[0]["wins"])
+    header = ["losses", *(f"below {rival}" for rival in rivals), "above start", "median", "worst", "worth runs"]
+    rows = []
+    for name, seeds in scores.items():
+        mine = seeds[typical]
+
+        def cell(of, worst=min, form="{}", mine=mine, seeds=seeds):
+            return f"{form.format(of(mine))} ({form.format(worst(map(of, seeds)))})"
+
+        wins = [cell(lambda score, rival=rival: score["wins"].get(rival, 0)) for rival in rivals]
+        rest = [
+            cell(lambda score: score["above_start"], max),
+            cell(lambda score: score["median"], max, "{:.2f}"),
+            cell(lambda score: score["worst"], max, "{:.2f}"),
+            cell(lambda score: score["tuning_runs"]),
+        ]
+        rows.append([f"{name}: {mine['losses']}, {mine['full_batch']} without minibatches", *wins, *rest])
+    return markdown(header, rows)
+
+
+def _claims(scores, typical, targets):
+    claims = []
+    for name, wanted in targets["least_wins"].items():
+        seeds = scores[name]
+        for rival, share in wanted.items():
+            wins, least = seeds[typical]["wins"][rival], round(share * seeds[typical]["losses"])
+            fewest = min(score["wins"][rival] for score in seeds)
+            claims.append((f"{name}: below {rival} on at least {least}: {wins}", wins >= least))
+            claims.append((f"{name}: below {rival}: no seed on more than 2 fewer: {fewest}", fewest >= wins - 2))
+        above = max(score["above_start"] for score in seeds)
+        claims.append((f"{name}: no seed ends above its start: {above}", above == 0))
+    for name, (median, worst) in targets["most_log_ratio"].items():
+        score = scores[name][typical]
+        for what, most in (("median", median), ("worst", worst)):
+            claims.append((f"{name}: {what} log ratio at most {most}: {score[what]:.2f}", score[what] <= most))
+    return claims
