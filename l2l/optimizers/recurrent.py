@@ -60,15 +60,16 @@ class RNNProp(Checked):
 
 @dataclass(frozen=True)
 class FeatureLSTM(Fittable):
-    """A coordinatewise LSTM that sees chosen `features` x of the gradients, the tensor and the time, and moves beside
-    Adam's step, the nominal term:
+    """A coordinatewise LSTM that sees chosen `features` x of the gradients, the tensor and the time, and changes Adam's
+    step, its direction and its length:
 
-        y, (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)        g_t = −exp(n) m̂/√v̂ − λ sinh(3/2 · clip(y, −3, 3))
+        y, r, (h, c)_{t+1} = LSTM(x, (h, c)_t; φ)        g_t = −exp(n + 2·clip(r, −3, 3)) (m̂/√v̂ + y)
 
-    n is in φ as well; m̂/√v̂ is `features.momentum`. A nominal term makes a learned rule stable (STAR, Harrison et al.
-    2022): at first, where y = 0, this is Adam of rate `nominal`. With sinh, outputs of moderate size give updates of
-    very different length. Updates do not depend on the scale of f. The rule has to know T and the tensors: see
-    `fitted`. State arrays of the LSTM are (hidden, coordinates); fused as in `LSTM`.
+    n is in φ as well; m̂/√v̂ is `features.momentum`. y and r are two read-outs of the last layer, 0 at first: then this
+    is Adam of rate `nominal`. Such a term makes a learned rule stable (STAR, Harrison et al. 2022). A length that is a
+    factor can fall towards the end, as in a schedule; a network that only adds to Adam's step has to cancel it. Metz et
+    al. 2022 learn a direction and the logarithm of a length, too. Updates do not depend on the scale of f. The rule has
+    to know T and the tensors: see `fitted`. State arrays of the LSTM are (hidden, coordinates); fused as in `LSTM`.
     """
 
     hidden: tuple[int, ...] = setting((20, 20), "units of each layer, 1 to 8 layers", least=1, most=512)
@@ -77,8 +78,7 @@ class FeatureLSTM(Fittable):
         "what the LSTM sees, one or several",
         choices=tuple(FEATURES),
     )
-    nominal: float = setting(0.005, "first rate exp(n) of the nominal term, 0 to leave it out", least=0)
-    scale: float = setting(0.01, "factor λ of the network's term", above=0)
+    nominal: float = setting(0.005, "first rate exp(n)", above=0)
     dtype: str = setting("float32", "precision of φ and of the state", choices=("float32", "float64"))
     fused: bool = setting(True, "run compiled kernels; false: the readable cells")
 
@@ -89,8 +89,8 @@ class FeatureLSTM(Fittable):
             raise L2LError(f"features names at least one of: {', '.join(FEATURES)}")
 
     def init(self, rng):
-        phi = lstm_weights(self, rng, len(self.features))
-        return {**phi, "log_nominal": log(self.nominal)} if self.nominal else phi
+        rate = {"W": np.zeros((1, self.hidden[-1]), self.dtype), "b": np.zeros((1, 1), self.dtype)}
+        return {**lstm_weights(self, rng, len(self.features)), "rate": rate, "log_nominal": log(self.nominal)}
 
     def init_state(self, theta):
         self.check_fitted(theta)
@@ -99,7 +99,7 @@ class FeatureLSTM(Fittable):
     def __call__(self, phi, grad, state):
         seen, remembered = look(shaped(grad, (grad.size,), self.dtype), state["seen"], self.shapes, self.steps)
         y, lstm = lstm_step(self, phi, chosen(self.features, seen), state["lstm"])
-        update = -self.scale * mg.sinh(1.5 * mg.clip(y, -3.0, 3.0))
-        if self.nominal:
-            update = update - positive(phi["log_nominal"], y) * FEATURES["momentum"](seen)
+        r = (phi["rate"]["W"] @ lstm[-1][0] + phi["rate"]["b"])[0]  # of the last layer's new h
+        length = positive(phi["log_nominal"], y) * mg.exp(2.0 * mg.clip(r, -3.0, 3.0))
+        update = -length * (FEATURES["momentum"](seen) + y)
         return shaped(update, grad.shape, grad.dtype), {"lstm": lstm, "seen": remembered}

@@ -10,15 +10,24 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError
-from l2l.experiments import EXPERIMENTS, curves, reproduce, runner, second_derivatives, settings
+from l2l.experiments import EXPERIMENTS, curves, general, reproduce, runner, second_derivatives, settings
 from l2l.experiments.runner import Runner
 from l2l.meta_training import unrolls
 
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
+    "optimizer": {"name": "adam"},
+    "suite": {"steps": [3], "runs": 1, "rules": ["adam"], "processes": 1},
     "learned_on": {"channels": [2, 2], "batch": 4, "examples": 0},
     "lstm": {"hidden": [4]},
-    "training": {"episodes": 2, "steps": 6, "unroll_length": 3, "validate_every": 1, "validation_tasks": 1},
+    "training": {
+        "episodes": 2,
+        "steps": 6,
+        "horizon": [3, 6],
+        "unroll_length": 3,
+        "validate_every": 1,
+        "validation_tasks": 1,
+    },
     "search": {"trials": 2, "training": {"episodes": 1}, "problem": {}},
     "batches": {
         name: {"tasks": tasks, "episodes": 1, "validate_every": 1, "meta_learning_rate": 0.01}
@@ -34,6 +43,8 @@ TINY = {
         "ahead_at": 4,
         "learned_at": 8,
         "not_behind_at": {"CIFAR-2": 8},
+        "least_wins": {"test, 3 steps": {"adam 0.01": 0.5}},
+        "most_log_ratio": {"test, 3 steps": [1e9, 1e9]},
     },
     "paper": {},
     "grid": {"units": [2, 3], "layers": [1], "test": {"steps": 6}},
@@ -63,6 +74,8 @@ def tiny(monkeypatch):
         return groups
 
     monkeypatch.setattr(settings, "load", load)
+    few = {loss.split: loss for loss in general.LOSSES.values()}  # one of each split
+    monkeypatch.setattr(general, "LOSSES", {loss.name: loss for loss in few.values()})
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

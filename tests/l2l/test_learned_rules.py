@@ -56,20 +56,23 @@ def test_untrained_feature_lstm_is_adam_without_epsilon():
     np.testing.assert_allclose(found, updates_of(adam, GRADIENTS), rtol=1e-12)
 
 
-def test_untrained_feature_lstm_without_a_nominal_term_does_not_move():
-    rule = small("feature-lstm", nominal=0)
-    phi = rule.init(np.random.default_rng(0))
-    assert "log_nominal" not in phi
-    assert not updates_of(rule, GRADIENTS, phi).any()
-
-
-def test_term_of_the_feature_lstm_is_the_sine_of_its_clipped_output():
-    rule = small("feature-lstm", shapes=((2,),), nominal=0, scale=0.3)
+@pytest.mark.parametrize("r", [-4.0, 0.5, 2.0])
+def test_length_of_the_feature_lstm_is_the_exponential_of_its_clipped_read_out(r):
+    rule = small("feature-lstm", shapes=((2,),), nominal=0.02)
     phi = some_phi(rule)
-    for y in (-4.0, 0.5, 2.0):
-        phi["output"] = {"W": np.zeros((1, 2)), "b": np.full((1, 1), y)}
-        expected = -0.3 * np.sinh(1.5 * max(-3.0, min(3.0, y)))
-        np.testing.assert_allclose(updates_of(rule, GRADIENTS[:1, :2], phi), expected)
+    phi["rate"] = {"W": np.zeros((1, 2)), "b": np.full((1, 1), r)}
+    phi["output"] = {"W": np.zeros((1, 2)), "b": np.full((1, 1), 0.3)}
+    expected = -np.exp(phi["log_nominal"] + 2.0 * max(-3.0, min(3.0, r))) * (np.sign(GRADIENTS[:1, :2]) + 0.3)
+    np.testing.assert_allclose(updates_of(rule, GRADIENTS[:1, :2], phi), expected)  # m̂/√v̂ is ±1 at first
+
+
+def test_length_of_the_feature_lstm_is_read_from_the_new_state():
+    rule = small("feature-lstm", shapes=((2,),))
+    phi, state = some_phi(rule), rule.init_state(np.zeros(2))
+    phi["output"] = {"W": np.zeros((1, 2)), "b": np.zeros((1, 1))}
+    update, after = rule(phi, GRADIENTS[0, :2], state)
+    r = phi["rate"]["W"] @ after["lstm"][-1][0] + phi["rate"]["b"]
+    np.testing.assert_allclose(np.log(np.abs(update)), phi["log_nominal"] + 2.0 * r[0])
 
 
 def source_features(gradients, start, decays):
@@ -302,7 +305,7 @@ def test_rule_that_was_never_trained_is_not_used(rule):
     [
         ("feature-lstm", {"features": ("momentum", "loss")}, "features is momentum or slow_momentum or .*not 'loss'"),
         ("feature-lstm", {"features": ()}, "features names at least one of: momentum, slow_momentum"),
-        ("feature-lstm", {"nominal": -1.0}, "nominal is a number of at least 0"),
+        ("feature-lstm", {"nominal": 0.0}, "nominal is a positive number"),
         ("feature-lstm", {"hidden": (3,) * 9}, "1 to 8 layers"),
         ("rnnprop", {"hidden": (3,) * 9}, "1 to 8 layers"),
         ("rnnprop", {"beta1": 1.0}, "beta1 is a number between 0 and 1"),
