@@ -6,10 +6,16 @@ because the default mixture of meta-training has a family of the same kind.
 """
 
 from l2l.suite import (  # each enters its losses into LOSSES
+    deep_networks,  # noqa: F401
     dynamics,  # noqa: F401
     functions,  # noqa: F401
+    graphs,  # noqa: F401
+    landscapes,  # noqa: F401
     likelihoods,  # noqa: F401
+    regressions,  # noqa: F401
     representations,  # noqa: F401
+    sequences,  # noqa: F401
+    unsupervised,  # noqa: F401
 )
 from l2l.suite.interface import LOSSES, SPLITS, SuiteLoss
 
