@@ -5,13 +5,13 @@ import numpy as np
 import minigrad as mg
 from l2l.problems.families import dense, minibatches, normal
 from l2l.suite.interface import loss
+from l2l.suite.pieces import forward, network
 
 # ------------------------------------------------------------------------------------------ deep perceptrons
 
 
 def spirals(rng, n, arms):
-    """n points (n, 2) on spirals of one turn, at a random angle, with noise, and the
-    spiral of each."""
+    """n points (n, 2) on spirals of one turn, at a random angle, with noise, and the spiral of each."""
     label, r = rng.integers(arms, size=n), rng.uniform(0.1, 1, size=n)
     angle = 2 * np.pi * (r + label / arms + rng.random())
     x = np.stack([r * np.cos(angle), r * np.sin(angle)], axis=1) + 0.08 * rng.normal(size=(n, 2))
@@ -24,30 +24,15 @@ def teacher(rng, n, d, classes):
     return x, np.argmax(np.tanh(x @ rng.normal(size=(d, 20)) / np.sqrt(d)) @ rng.normal(size=(20, classes)), axis=1)
 
 
-def deep(rng, inputs, width, outputs, gain):
-    """Four hidden layers of one width and a linear one."""
-    sizes = (inputs, *[width] * 4)
-    return [*(dense(rng, n, m, gain) for n, m in zip(sizes, sizes[1:], strict=False)), dense(rng, width, outputs)]
-
-
-def classify(layers, x, activation):
-    """The logits of fully connected layers; the activation, which is given a layer and its output, follows all but the
-    last."""
-    *inner, last = layers
-    for layer in inner:
-        x = activation(layer, mg.layers.dense(layer, x))
-    return mg.layers.dense(last, x)
-
-
 @loss("deep-mlp", "kin")
 def deep_silu(rng):
     """Four layers of 32 SiLU units that tell 3 spirals apart, on minibatches of 64; f = cross-entropy."""
     drawn = minibatches(rng, 64, *spirals(rng, 600, 3))
 
     def f(theta, batch):
-        return mg.cross_entropy(classify(theta, batch[0], lambda layer, z: mg.silu(z)), batch[1])
+        return mg.cross_entropy(forward(theta, batch[0], mg.silu), batch[1])
 
-    return f, deep(rng, 2, 32, 3, np.sqrt(2)), drawn
+    return f, network(rng, 2, *[32] * 4, 3, gain=np.sqrt(2)), drawn
 
 
 @loss("deep-mlp", "kin")
@@ -57,17 +42,16 @@ def deep_relu_norm(rng):
     The labels are the largest of 5 outputs of a random network with 16 inputs. Ba et al. 2016.
     """
     drawn = minibatches(rng, 32, *teacher(rng, 800, 16, 5))
-    start = deep(rng, 16, 24, 5, np.sqrt(2))
-    for layer in start[:-1]:
-        layer |= {"gamma": np.ones(24, np.float32), "beta": np.zeros(24, np.float32)}
+    norms = [{"gamma": np.ones(24, np.float32), "beta": np.zeros(24, np.float32)} for _ in range(4)]
 
     def f(theta, batch):
-        def activation(layer, z):
-            return mg.relu(mg.layer_norm(z, layer["gamma"], layer["beta"]))
+        h, answers = batch
+        *inner, last = theta["layers"]
+        for layer, norm in zip(inner, theta["norms"], strict=True):
+            h = mg.relu(mg.layer_norm(mg.layers.dense(layer, h), **norm))
+        return mg.cross_entropy(mg.layers.dense(last, h), answers)
 
-        return mg.cross_entropy(classify(theta, batch[0], activation), batch[1])
-
-    return f, start, drawn
+    return f, {"layers": network(rng, 16, *[24] * 4, 5, gain=np.sqrt(2)), "norms": norms}, drawn
 
 
 @loss("deep-mlp", "kin")
@@ -75,14 +59,14 @@ def deep_sigmoid(rng):
     """Four layers of 24 sigmoid units, on minibatches of 64; f = cross-entropy.
 
     The labels are the largest of 4 outputs of a random network with 10 inputs. Weights have 4 times the usual deviation
-    1/√inputs, because a sigmoid's slope is ¼ at most (Glorot and Bengio 2010 have this factor).
+    1/√inputs, because a sigmoid's slope is ¼ at most.
     """
     drawn = minibatches(rng, 64, *teacher(rng, 800, 10, 4))
 
     def f(theta, batch):
-        return mg.cross_entropy(classify(theta, batch[0], lambda layer, z: mg.sigmoid(z)), batch[1])
+        return mg.cross_entropy(forward(theta, batch[0], mg.sigmoid), batch[1])
 
-    return f, deep(rng, 10, 24, 4, 4), drawn
+    return f, network(rng, 10, *[24] * 4, 4, gain=4), drawn
 
 
 # ------------------------------------------------------------------------------------------ residual convnets

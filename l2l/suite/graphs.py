@@ -49,8 +49,7 @@ def graph_autoencoder(rng):
     """The edges between 60 nodes from places z of the nodes. Kipf and Welling 2016, arXiv 1611.07308.
 
     f = the mean over pairs of softplus(s_ij) − A_ij s_ij, edges weighted so that they count as much as the rest, s =
-    z zᵀ + c, z = Â tanh(Â W_1) W_2 with 16 units and 4 coordinates.
-    Nodes have no features.
+    z zᵀ + c, z = Â tanh(Â W_1) W_2 with 16 units and 4 coordinates; nodes have no features.
     """
     n, units = 60, 16
     _, A = block_model(rng, n, 4, 0.4, 0.03)

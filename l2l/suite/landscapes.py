@@ -25,7 +25,7 @@ def powell_singular(rng):
 
 @loss("test-functions", "validation")
 def levy(rng):
-    """Levy's function in 10 variables: a parabola under waves. Laguna and Martí 2005, their function 9.
+    """Levy's function in 10 variables: a parabola under waves. In this form, Laguna and Martí 2005.
 
     f = sin²(πw_1) + Σ_{i<n} (w_i − 1)² (1 + 10 sin²(πw_i + 1)) + (w_n − 1)² (1 + sin²(2πw_n)), w = 1 + (θ − 1)/4, from
     uniform numbers in [−10, 10].

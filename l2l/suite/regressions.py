@@ -3,8 +3,9 @@
 import numpy as np
 
 import minigrad as mg
-from l2l.problems.families import dense, minibatches, normal
+from l2l.problems.families import minibatches, normal
 from l2l.suite.interface import loss
+from l2l.suite.pieces import forward, network
 
 # ------------------------------------------------------------------------------------------ robust
 
@@ -75,27 +76,19 @@ def quantile_regression(rng):
 
 
 def raw_table(rng, n, d):
-    """x (n, d) whose columns have units from 1e−2 to 1e2, their means as large as their deviations, in any order; and
-    the same standardized."""
+    """x (n, d), whose columns have units from 1e−2 to 1e2 and means other than 0; and z, the same without units and
+    means, on which the answers depend."""
     z = rng.normal(size=(n, d))
     units = 10.0 ** rng.permutation(np.linspace(-2, 2, d))
     return ((z + rng.normal(size=d)) * units).astype(np.float32), z
-
-
-def forward(layers, x, activation):
-    """The outputs of fully connected layers; the activation follows all but the last."""
-    *inner, last = layers
-    for layer in inner:
-        x = activation(mg.layers.dense(layer, x))
-    return mg.layers.dense(last, x)
 
 
 @loss("raw-columns", "validation")
 def raw_columns_silu(rng):
     """A network on a table as it comes, neither inputs nor outputs standardized, on minibatches of 32.
 
-    f = mean_i (network(x_i) − y_i)²; 9 columns in units from 1e−2 to 1e2, two layers of 24 SiLU units, y from about 100
-    to 500.
+    f = mean_i (net(x_i) − y_i)²; 9 columns in units from 1e−2 to 1e2, two layers of 24 SiLU units, y from about 100 to
+    500.
     """
     n, d = 400, 9
     x, z = raw_table(rng, n, d)
@@ -106,15 +99,15 @@ def raw_columns_silu(rng):
         x, y = batch
         return mg.mean(mg.square(forward(theta, x, mg.silu) - y))
 
-    return f, [dense(rng, d, 24), dense(rng, 24, 24), dense(rng, 24, 1)], drawn
+    return f, network(rng, d, 24, 24, 1), drawn
 
 
 @loss("raw-columns", "validation")
 def raw_columns_tanh(rng):
     """A network for two outputs of different units, from a table as it comes, on all of the data.
 
-    f = mean_i |network(x_i) − y_i|²; 6 columns in units from 1e−2 to 1e2, 40 tanh units, most of which the
-    large columns saturate; one output is in the hundreds, the other about 1.
+    f = mean_i |net(x_i) − y_i|²; 6 columns in units from 1e−2 to 1e2, 40 tanh units, most of which the large
+    columns saturate; one output is in the hundreds, the other about 1.
     """
     n, d = 200, 6
     x, z = raw_table(rng, n, d)
@@ -122,6 +115,6 @@ def raw_columns_tanh(rng):
     y = y.astype(np.float32)
 
     def f(theta):
-        return mg.mean(mg.sum(mg.square(forward(theta, x, mg.tanh) - y), 1))
+        return mg.mean(mg.sum(mg.square(forward(theta, x) - y), 1))
 
-    return f, [dense(rng, d, 40), dense(rng, 40, 2)], None
+    return f, network(rng, d, 40, 2), None

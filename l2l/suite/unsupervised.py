@@ -3,18 +3,11 @@
 import numpy as np
 
 import minigrad as mg
-from l2l.problems import data
 from l2l.problems.families import dense, minibatches, normal, rotation
 from l2l.suite.interface import loss
+from l2l.suite.pieces import forward, network, small_digits
 
 # ------------------------------------------------------------------------------------------ autoencoders
-
-
-def small_digits(rng, n):
-    """Up to n digits of the split "test" as the means of 4×4 pixels, (n, 49), from 0 to 1."""
-    images, labels = data.mnist().splits["test"]
-    chosen = images[rng.choice(len(labels), min(n, len(labels)), replace=False)]
-    return chosen.reshape(-1, 7, 4, 7, 4).mean((2, 4), dtype=np.float32).reshape(-1, 49) / 255
 
 
 @loss("autoencoder", "validation")
@@ -24,18 +17,12 @@ def deep_autoencoder(rng):
     f = mean (x̂ − x)² over digits and pixels; the last layer is sigmoid. Hinton and Salakhutdinov 2006, without
     pretraining.
     """
-    sizes = (49, 24, 4, 24, 49)
 
     def f(theta, batch):
         (x,) = batch
-        *inner, last = theta
-        h = x
-        for layer in inner:
-            h = mg.tanh(mg.layers.dense(layer, h))
-        return mg.mean(mg.square(mg.sigmoid(mg.layers.dense(last, h)) - x))
+        return mg.mean(mg.square(mg.sigmoid(forward(theta, x)) - x))
 
-    start = [dense(rng, n, m) for n, m in zip(sizes, sizes[1:], strict=False)]
-    return f, start, minibatches(rng, 32, small_digits(rng, 500))
+    return f, network(rng, 49, 24, 4, 24, 49), minibatches(rng, 32, small_digits(rng, 500))
 
 
 @loss("autoencoder", "validation")
@@ -56,11 +43,10 @@ def denoising_autoencoder(rng):
 
     def f(theta, batch):
         x, seen, least = batch
-        first, last = theta
-        s = mg.layers.dense(last, mg.relu(mg.layers.dense(first, seen)))
+        s = forward(theta, seen, mg.relu)
         return mg.mean(mg.sum(mg.softplus(s) - x * s, 1) - least)
 
-    return f, [dense(rng, 49, 40, np.sqrt(2)), dense(rng, 40, 49)], next_batch
+    return f, network(rng, 49, 40, 49, gain=np.sqrt(2)), next_batch
 
 
 @loss("autoencoder", "validation")
@@ -146,7 +132,7 @@ def mixture_of_regressions(rng):
 
 @loss("sparse-coding", "validation")
 def independent_components(rng):
-    """8 sources from 8 mixtures of them: independent components with reconstruction. Le et al. 2011, equation 2.
+    """8 sources from 8 mixtures of them: independent components with reconstruction. Le et al. 2011.
 
     f(W) = mean_i [Σ_j log cosh(x_i W)_j + ½ |x_i W Wᵀ − x_i|²], x whitened, 8 → 12 components, minibatches of 64. No
     term is negative.
