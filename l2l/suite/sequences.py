@@ -134,7 +134,7 @@ def transformer_sort(rng):
 
 @loss("transformer", "kin")
 def transformer_majority(rng):
-    """A transformer's block, norm last, that names the most frequent of 5 tokens in 12 places, on minibatches of 32.
+    """A transformer's block, norm last, that names the most frequent of 5 tokens in 12 places, on minibatches of 16.
 
     f = the cross-entropy of a dense layer of the mean over places; 2 heads, ReLU. Of equally frequent tokens the lowest
     is the answer.
@@ -148,7 +148,7 @@ def transformer_majority(rng):
         x = transformed(theta, x, mg.relu, False)
         return mg.cross_entropy(mg.layers.dense(theta["output"], mg.mean(x, 1)), answers)
 
-    return f, transformer(rng, tokens, length, tokens), minibatches(rng, 32, text, label)
+    return f, transformer(rng, tokens, length, tokens), minibatches(rng, 16, text, label)
 
 
 # ------------------------------------------------------------------------------------------ word vectors
