@@ -20,7 +20,7 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.groups import Groups, fitted
-from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, Momentum, RMSprop, Rprop
+from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, AdamW, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, AveragingLSTM, KernelLSTM, Linear
 from l2l.optimizers.mlp import MLP
@@ -36,6 +36,7 @@ OPTIMIZERS |= {
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
     "adam": Adam,
+    "adamw": AdamW,
     "newton": Newton,
     "gauss_newton": GaussNewton,
     "natural_gradient": NaturalGradient,
@@ -58,6 +59,7 @@ __all__ = [
     "SGD",
     "Adagrad",
     "Adam",
+    "AdamW",
     "AveragingLSTM",
     "FeatureLSTM",
     "GaussNewton",

@@ -191,3 +191,28 @@ class Adam(Checked):
         root = safe_root(v / (1.0 - beta2**t))
         step = m / (1.0 - beta1**t) / (root + positive(phi["log_epsilon"], grad))
         return -positive(phi["log_learning_rate"], grad) * step, {"m": m, "v": v, "t": t}
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, Algorithm 2), here with α on both terms:
+
+        g_t = −α (m̂ / (√v̂ + ε) + λ θ_t)        m̂, v̂: as in `Adam`
+
+    as in PyTorch, so that a schedule or a tuned α scales the decay as well. The state has θ itself, for a rule is only
+    shown ∇.
+    """
+
+    weight_decay: float = setting(0.01, "weight decay λ", above=0)
+
+    def init(self, rng=None):
+        return {**super().init(rng), "log_weight_decay": log(self.weight_decay)}
+
+    def init_state(self, theta):
+        return {**super().init_state(theta), "theta": theta}
+
+    def __call__(self, phi, grad, state):
+        update, after = super().__call__(phi, grad, state)
+        rate, decay = positive(phi["log_learning_rate"], grad), positive(phi["log_weight_decay"], grad)
+        update = update - rate * decay * state["theta"]
+        return update, {**after, "theta": state["theta"] + update}

@@ -18,6 +18,7 @@ RULES = {
     "adagrad": ("Adagrad", {}, {}),
     "rmsprop": ("RMSprop", {}, {}),
     "adam": ("Adam", {}, {}),
+    "adamw": ("AdamW", {}, {}),
 }
 """Name here: name there, settings here, settings there; without settings the defaults are compared, too."""
 

@@ -73,6 +73,14 @@ def adam(g):
     return out
 
 
+def adamw(g):
+    theta, out = g[0], []  # updates_of starts there
+    for step in adam(g):
+        out.append(step - 0.1 * 0.3 * theta)
+        theta = theta + out[-1]
+    return out
+
+
 TRANSCRIPTIONS = {
     sgd: {},
     momentum: {"momentum": 0.8},
@@ -81,6 +89,7 @@ TRANSCRIPTIONS = {
     adagrad: {"epsilon": 1e-6},
     rmsprop: {"decay": 0.95, "epsilon": 1e-6},
     adam: {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6},
+    adamw: {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6, "weight_decay": 0.3},
 }
 
 
