@@ -216,3 +216,6 @@ class AdamW(Adam):
         rate, decay = positive(phi["log_learning_rate"], grad), positive(phi["log_weight_decay"], grad)
         update = update - rate * decay * state["theta"]
         return update, {**after, "theta": state["theta"] + update}
+
+    def shift(self, state, by):
+        return {**state, "theta": state["theta"] + by}

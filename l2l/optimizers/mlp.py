@@ -68,6 +68,11 @@ class MLP(Fittable):
         new = [{"theta": before["theta"] + move, **means} for before, move, means in moves]
         return shaped(update, grad.shape, grad.dtype), {"t": t + 1, "tensors": new}
 
+    def shift(self, state, by):
+        moves = tensors(shaped(by, (by.size,), self.dtype), self.shapes)
+        pairs = zip(state["tensors"], moves, strict=True)
+        return {**state, "tensors": [{**memory, "theta": memory["theta"] + move} for memory, move in pairs]}
+
 
 def _memory(theta):
     """What is remembered of a tensor before its first gradient."""

@@ -69,7 +69,12 @@ class Scheduled(Fittable):
 
     def __call__(self, phi, grad, state):
         update, after = self._rule(phi, grad, state["rule"])
-        return self.factor(state["t"]) * update, {"rule": after, "t": state["t"] + 1}
+        taken = self.factor(state["t"]) * update
+        return taken, self.shift({"rule": after, "t": state["t"] + 1}, taken - update)
+
+    def shift(self, state, by):
+        shift = getattr(self._rule, "shift", None)
+        return {**state, "rule": shift(state["rule"], by)} if shift else state
 
     def factor(self, t):
         """s at step t, a number; 0 or the last value after the last step."""

@@ -7,7 +7,7 @@ import pytest
 
 import l2l
 from l2l.errors import L2LError
-from l2l.optimizers import LSTM, SGD, Adam, FeatureLSTM, Groups, Newton, Scheduled
+from l2l.optimizers import LSTM, MLP, SGD, Adam, AdamW, FeatureLSTM, Groups, Newton, Scheduled
 from l2l.problems import Quadratic, Simple
 from tests.conftest import some_phi, updates_of
 
@@ -52,6 +52,30 @@ def test_phi_of_the_rule_is_used_as_it_is(rule):
     alone = rule.fit(((3,),), 10) if hasattr(rule, "fit") else rule
     expected = updates_of(alone, GRADIENTS, phi) * (1.0 - np.arange(10) / 10)[:, None]
     np.testing.assert_allclose(updates_of(scheduled, GRADIENTS, phi), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [AdamW(0.1, weight_decay=0.5), MLP(dtype="float64", scale=0.1)])
+def test_rule_that_keeps_theta_is_told_where_the_schedule_took_it(rule):
+    scheduled = Scheduled({"again": Scheduled({"it": rule}, "linear")}, "linear").fit(((3,),), 10)
+    phi, theta = some_phi(rule), np.ones(3)
+    state = scheduled.init_state(theta)
+    for gradient in GRADIENTS:
+        update, state = scheduled(phi, gradient, state)
+        theta = theta + update
+    own = state["rule"]["rule"]
+    np.testing.assert_allclose(own["theta"] if "theta" in own else own["tensors"][0]["theta"], theta, rtol=1e-12)
+
+
+def test_schedule_of_adamw_is_that_of_its_learning_rate():
+    rule, theta = AdamW(0.1, weight_decay=0.5), np.ones(3)
+    scheduled = Scheduled({"it": rule}, "linear").fit(((3,),), 10)
+    state, other = scheduled.init_state(theta), rule.init_state(theta)
+    for t, gradient in enumerate(GRADIENTS):
+        slower = dataclasses.replace(rule, learning_rate=0.1 * (1 - t / 10))
+        wanted, other = slower(slower.init(), gradient, other)
+        update, state = scheduled(rule.init(), gradient, state)
+        np.testing.assert_allclose(update, wanted, rtol=1e-12)
+        theta = theta + update
 
 
 def test_learning_rate_of_the_rule_is_tuned_through_the_schedule():
