@@ -169,7 +169,9 @@ def ratios(path: str | Path | None, panels: dict, title: str) -> Figure | None:
     """Losses divided by those of a rival, on a logarithmic axis. panels: {heading: {loss: (log of one optimizer's
     ratio, [those of others of its kind], that of another rule)}}; a ratio outside 1/100 to 100 is at the edge."""
     counts = [len(panel) for panel in panels.values()]
-    figure, axes = _figure(len(panels), 1, (7, 1.0 + 0.8 * len(panels) + 0.21 * sum(counts)), title, sharex=True, height_ratios=counts)
+    figure, axes = _figure(
+        len(panels), 1, (7, 1.0 + 0.8 * len(panels) + 0.21 * sum(counts)), title, sharex=True, height_ratios=counts
+    )
     for ax, (heading, panel) in zip(axes, panels.items(), strict=True):
         ordered = sorted(panel.items(), key=lambda item: -item[1][0])
         for y, (_, (one, others, rule)) in enumerate(ordered):

@@ -21,9 +21,10 @@ takes "uniform", for every step then has a gradient to learn from; "last" is its
 "linear" lies between them, with a mean of 1. A function of one's own is added as WEIGHTS["mine"] = function."""
 
 NORMALIZE = ("none", "start", "log")
-"""What the meta-loss sums of a loss f(θ_t): "none", f(θ_t) itself; "start", f(θ_t)/|f| with f the unroll's first loss;
-"log", log(f(θ_t)/f(θ_0) + 1e-6) with θ_0 the task's start, for positive losses (Wichrowska et al. 2017, section 4.2).
-With the last two, tasks whose losses differ in scale count alike."""
+"""What the meta-loss sums of a loss f(θ_t): "none", f(θ_t) itself; "start",
+f(θ_t)/(|f| + |f(θ_0)|/1000) with f the unroll's first loss and θ_0 the task's start; "log", log(f(θ_t)/f(θ_0) + 1e-6),
+for positive losses (Wichrowska et al. 2017, section 4.2). With the last two, tasks whose losses differ in scale count
+alike."""
 
 MOST_TASKS = 100_000
 

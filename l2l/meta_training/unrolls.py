@@ -15,6 +15,7 @@ from l2l.optimizers.interface import Array, Optimizer, Tree
 from l2l.problems import Problem, Task, draw_task
 from l2l.unrolling import unroll
 
+SOLVED = 1e-3  # of the loss at a task's start: below that, a task counts less and less
 MOST_KEPT = 1000  # tasks with their batches that a worker keeps
 
 
@@ -95,7 +96,8 @@ class Unroll:
                 return total, (tuple(end), losses)
             total, *end, losses = unroll(optimizer, phi, same, theta, state, weights, settings.second_derivatives, term)
             if settings.normalize == "start":
-                total = total / abs(losses[0])
+                first = way.losses[0] if way.step else losses[0]
+                total = total / (abs(losses[0]) + SOLVED * abs(first))
             return total, (tuple(end), losses)
 
         return unrolled
