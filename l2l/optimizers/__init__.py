@@ -11,7 +11,7 @@ in φ. To add one, write the class and name it here; from outside the package, c
 
 A rule that depends on the number of steps T or on θ's tensors has a method `fit` as well; `fitted` makes the rule for a
 task. A rule with `uses_curvature = True` takes a fourth argument, the `problems.Curvature` of f at θ_t, whose
-hessian(v), gauss_newton(v) and fisher(v) are products with a vector.
+hessian(v), gauss_newton(v) and fisher(v) are products with a vector, and which has f at other points.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers.curvature import GaussNewton, NaturalGradient, Newton
 from l2l.optimizers.groups import Groups, fitted
+from l2l.optimizers.guarded import Guarded
 from l2l.optimizers.hand_designed import NAG, SGD, Adagrad, Adam, AdamW, Momentum, RMSprop, Rprop
 from l2l.optimizers.interface import UpdateRule
 from l2l.optimizers.learned import LSTM, AveragingLSTM, KernelLSTM, Linear
@@ -48,6 +49,7 @@ OPTIMIZERS |= {
     "feature-lstm": FeatureLSTM,
     "mlp": MLP,
     "scheduled": Scheduled,
+    "guarded": Guarded,
     "groups": Groups,
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "FeatureLSTM",
     "GaussNewton",
     "Groups",
+    "Guarded",
     "KernelLSTM",
     "Linear",
     "Momentum",

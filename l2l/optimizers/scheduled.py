@@ -1,12 +1,10 @@
 """A rule with a schedule."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from l2l.errors import L2LError
-from l2l.optimizers.fitting import Fittable, fit
-from l2l.optimizers.groups import Groups
-from l2l.optimizers.hand_designed import Adam
+from l2l.optimizers.fitting import fit
+from l2l.optimizers.wrapping import Wrapper
 from l2l.registry import setting
 
 SCHEDULES = {
@@ -17,7 +15,7 @@ SCHEDULES = {
 
 
 @dataclass(frozen=True)
-class Scheduled(Fittable):
+class Scheduled(Wrapper):
     """Any rule m, with updates that are multiplied by a schedule of the step t = 0, …, T − 1:
 
         g_t = s(t/T) m(∇_t, h_t; φ)        s(x) = (1 + cos πx)/2 (Loshchilov & Hutter 2017), 1 − x, or 1
@@ -30,38 +28,16 @@ class Scheduled(Fittable):
     that the rule does not have.
     """
 
-    rule: dict = setting(dict, "NAME=RULE, adam if none is given")
     schedule: str = setting("cosine", "course of s", choices=tuple(SCHEDULES))
     warmup: float = setting(0.0, "share w of the steps in which s rises to 1", least=0, most=0.9)
-    learning_rate: float | None = setting(None, "learning rate of the rule; none: the rule's own", above=0)
 
-    def __post_init__(self):
-        super().__post_init__()
-        members = self.rule or {"adam": Adam()}
-        if len(members) > 1:
-            raise L2LError(f"rule is one rule, not {len(members)}")
-        ((name, rule),) = members.items()
-        if isinstance(rule, Groups) or getattr(rule, "uses_curvature", False):
-            fix = "give each group a scheduled rule" if isinstance(rule, Groups) else "take a rule that uses gradients"
-            raise L2LError(f"{type(rule).__name__} cannot be scheduled: {fix}")
-        if self.learning_rate is not None:
-            if not hasattr(rule, "learning_rate"):
-                raise L2LError(f"{type(rule).__name__} has no learning rate: leave learning_rate out, and give it a φ")
-            rule = replace(rule, learning_rate=self.learning_rate)
-        object.__setattr__(self, "rule", {name: rule})
-        object.__setattr__(self, "learning_rate", getattr(rule, "learning_rate", None))
-
-    @property
-    def _rule(self):
-        return next(iter(self.rule.values()))
+    changed = "scheduled"
+    instead = {"Groups": "give each group a scheduled rule", "Guarded": "guard the scheduled rule"}
 
     def fit(self, shapes, steps):
         told = super().fit(shapes, steps)
         vars(told)["rule"] = {name: fit(rule, shapes, steps) for name, rule in self.rule.items()}
         return told
-
-    def init(self, rng=None):
-        return self._rule.init(rng)
 
     def init_state(self, theta):
         self.check_fitted(theta)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from l2l.errors import L2LError
-from minigrad import fisher_product, gauss_newton_product, hvp
+from minigrad import Var, fisher_product, gauss_newton_product, hvp, stop_gradient, value_and_grad
 from minigrad.tree import flatten
 
 SPLITS = ("train", "validation", "test")
@@ -85,7 +85,8 @@ class ModelLoss:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The curvature of loss(·, batch) at theta as products with a vector v of θ's shape: see `minigrad.curvature`.
+    """The curvature of loss(·, batch) at theta as products with a vector v of θ's shape: see `minigrad.curvature`. And
+    the loss at other points, on the same batch.
 
     gauss_newton raises L2LError where the loss is not a ModelLoss, fisher where it is not a classifier's.
     """
@@ -106,6 +107,16 @@ class Curvature:
         if not getattr(self.loss, "classifier", False):
             raise L2LError("natural_gradient needs a classifier's loss (ModelLoss), which this one is not: use newton")
         return fisher_product(self._outputs, self.theta, v)
+
+    def loss_at(self, theta):
+        """The loss at another point, a plain number."""
+        return float(self.loss(stop_gradient(theta), self.batch))
+
+    def value_and_grad_at(self, theta):
+        """The loss at another point, a plain number, and its gradient: a constant for φ, where that of f at θ_t is."""
+        point = theta if isinstance(self.theta, Var) else stop_gradient(theta)
+        loss, gradient = value_and_grad(self.loss)(point, self.batch)
+        return float(stop_gradient(loss)), gradient
 
     def _outputs(self, theta):
         return self.loss.model(theta, self.batch)

@@ -9,11 +9,11 @@ import l2l
 import minigrad as mg
 from l2l.errors import L2LError
 from l2l.optimizers import OPTIMIZERS, make_optimizer
-from l2l.optimizers.curvature import conjugate_gradients
+from l2l.optimizers.curvature import Newton, conjugate_gradients
 from l2l.problems import MNIST, Curvature, ModelLoss, Quadratic, Simple, Task, draw_task
 from l2l.unrolling import unroll
 
-CURVATURE_RULES = [name for name, cls in OPTIMIZERS.items() if hasattr(cls, "uses_curvature")]
+CURVATURE_RULES = [name for name, cls in OPTIMIZERS.items() if issubclass(cls, Newton)]
 WEIGHTS = [0.5, 1.0, 2.0, 3.0]
 
 
