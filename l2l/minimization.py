@@ -6,6 +6,7 @@ import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,17 @@ from l2l.optimizers import check_optimizer, fitted
 from l2l.optimizers.interface import Optimizer, Tree, check_rule
 from l2l.problems.interface import task_of
 from l2l.registry import whole
+from l2l.storage import checkpoint
 from l2l.unrolling import unroll
 from minigrad import threads
 
 GROWTH = 10.0  # times its start: a loss beyond that has diverged
 PATIENCE = 10  # steps in which the loss has to improve by the tolerance
 REMEDY = "lower the learning rate, or take an optimizer that was trained on losses like this one"
+
+
+FELL_BACK = "this is θ of the lowest loss; take more steps, or an optimizer with a learning rate to tune"
+DEFAULT = "general"  # of the optimizers that come with the package
 
 
 class DivergenceWarning(RuntimeWarning):
@@ -32,7 +38,7 @@ class DivergenceWarning(RuntimeWarning):
 def minimize(
     loss: Callable[..., Any],
     theta: Tree,
-    optimizer: Optimizer | tuple[Optimizer, Tree],
+    optimizer: Optimizer | tuple[Optimizer, Tree] | None = None,
     phi: Tree = None,
     steps: int = 100,
     *,
@@ -45,10 +51,13 @@ def minimize(
 ) -> tuple[Any, ...]:
     """Take `steps` steps on loss(theta), a scalar built from minigrad functions, theta an array or a tree of them:
 
+        l2l.minimize(loss, theta, steps=100)
         l2l.minimize(loss, theta, l2l.load("mnist"), steps=100)
         l2l.minimize(loss, theta, l2l.make_optimizer("adam", learning_rate=0.1), steps=100)
 
-    optimizer: a rule, or a pair (rule, φ) as `l2l.load` returns it. phi: φ, where optimizer is a rule alone; None takes
+    optimizer: a rule, or a pair (rule, φ) as `l2l.load` returns it. None: the learned optimizer "general", which has
+    nothing to tune, with a guard: where the loss at the end is above that at the start, both on the last batch, θ of
+    the lowest loss is returned, or θ_0, with a DivergenceWarning. phi: φ, where optimizer is a rule alone; None takes
     the rule's own constants, which only hand-designed rules have. batches: the batch of each step, as an iterable or a
     function of the step t = 0, 1, …; the loss is then loss(theta, batch). callback(t, θ_t, f(θ_t)) is called at every
     step. progress: show a bar.
@@ -75,6 +84,8 @@ def minimize(
     rule, phi = _rule_and_phi(optimizer, phi)
     _check_arguments(loss, steps, batches, callback, tolerance)
     task, unravel = task_of(loss, theta, _one_by_one(batches, steps))
+    guard = _Guard(task)
+    task = replace(task, next_batch=guard.next_batch)
     rule, now = fitted(rule, task, steps), task.theta
     if not getattr(rule, "uses_curvature", False):  # a trial of such a rule would call the loss
         check_rule(rule, phi, now)
@@ -82,18 +93,26 @@ def minimize(
     for step in tqdm(range(steps), desc="minimizing", unit="step", disable=not progress):
         _, after, state, (value,) = unroll(rule, phi, task, now, state, [1.0])
         losses.append(value)
+        guard.note(now, float(value))
         stopped = callback is not None and callback(step, unravel(now), float(value))
         if ending.reached(step, float(value)) or stopped:
             break
         now = after
         if history:
             thetas.append(unravel(now))
+    if optimizer is None and (kept := guard.checked(now)) is not now:
+        now = kept
+        thetas.append(unravel(now))
     result = unravel(now), np.array(losses)
     return (*result, thetas) if history else result
 
 
 def _rule_and_phi(optimizer: Any, phi: Tree) -> tuple[Any, Tree]:
     rule = optimizer
+    if optimizer is None:
+        if phi is not None:
+            raise L2LError("phi belongs to an optimizer: pass that, too, or neither for the learned one")
+        return checkpoint.load(DEFAULT)
     if isinstance(optimizer, (tuple, list)) and len(optimizer) == 2:
         if phi is not None:
             raise L2LError("phi is given twice: pass the pair (optimizer, φ), or the two as two arguments")
@@ -137,6 +156,33 @@ def _one_by_one(batches, steps):
 def _too_few(there, steps):
     fix = f"pass steps={there}, or itertools.cycle(batches)"
     return L2LError(f"{steps} steps need as many batches, but there are only {there}: {fix}")
+
+
+class _Guard:
+    """Keeps the last batch and the best θ, so that a minimization need not end above its start."""
+
+    def __init__(self, task):
+        self.task, self.batch, self.best, self.lowest = task, None, task.theta, math.inf
+
+    def next_batch(self):
+        self.batch = self.task.next_batch()
+        return self.batch
+
+    def note(self, theta, loss):
+        if loss < self.lowest:
+            self.best, self.lowest = theta, loss
+
+    def checked(self, theta):
+        """theta, or what is better where its loss is above that of the start."""
+        if self.lowest == math.inf:  # there was no step, or no finite loss
+            return theta
+        with np.errstate(all="ignore"):
+            start, end, best = (float(self.task.loss(at, self.batch)) for at in (self.task.theta, theta, self.best))
+        if end <= start:
+            return theta
+        message = f"the loss ended at {end:.3g} and was {start:.3g} at the start: {FELL_BACK}"
+        warnings.warn(message, DivergenceWarning, stacklevel=4)  # at the call of minimize
+        return self.best if best <= start else self.task.theta
 
 
 class _Ending:

@@ -40,6 +40,49 @@ def test_phi_beside_a_pair_is_refused():
         l2l.minimize(bowl, START, (SGD, SGD.init()), SGD.init())
 
 
+# ------------------------------------------------------------------------------------------ no optimizer
+
+
+@pytest.fixture
+def wild(monkeypatch):
+    """An optimizer that diverges, in the place of the learned one."""
+    monkeypatch.setattr(minimization.checkpoint, "load", lambda name: (WILD, WILD.init()))
+
+
+def test_without_an_optimizer_the_learned_one_is_taken():
+    theta, losses = l2l.minimize(bowl, START, steps=20)
+    same, as_given = l2l.minimize(bowl, START, l2l.load("general"), steps=20)
+    assert theta.tobytes() == same.tobytes()
+    assert losses.tobytes() == as_given.tobytes()
+    assert bowl(theta) < bowl(START)
+
+
+def test_phi_without_an_optimizer_is_refused():
+    with pytest.raises(L2LError, match="phi belongs to an optimizer"):
+        l2l.minimize(bowl, START, phi=SGD.init())
+
+
+@pytest.mark.filterwarnings("ignore:the loss is")
+def test_without_an_optimizer_it_never_ends_above_its_start(wild):
+    with pytest.warns(minimization.DivergenceWarning, match="ended at .* and was 5 at the start: this is θ of the low"):
+        theta, _, thetas = l2l.minimize(bowl, START, steps=3, history=True)
+    np.testing.assert_array_equal(theta, START)
+    np.testing.assert_array_equal(thetas[-1], START)
+
+
+@pytest.mark.filterwarnings("ignore:the loss is")
+def test_where_it_would_end_above_its_start_the_lowest_loss_is_taken(monkeypatch):
+    monkeypatch.setattr(minimization.checkpoint, "load", lambda name: (SGD, SGD.init()))
+    slopes = [1.0, 1.0, 1.0, 30.0, 30.0]  # 1 − 2·0.1·slope is 0.8, then −5
+
+    def steep(theta, slope):
+        return slope * mg.sum(theta**2.0)
+
+    with pytest.warns(minimization.DivergenceWarning, match="this is θ of the lowest loss"):
+        theta, _ = l2l.minimize(steep, START, steps=5, batches=slopes)
+    np.testing.assert_allclose(theta, START * 0.8**2)  # f(θ_3) is 30 times as large
+
+
 # ------------------------------------------------------------------------------------------ batches
 
 
