@@ -32,15 +32,16 @@ def run(
     repeats: int,
     steps: int,
     executor: Executor | None = None,
+    numbers: list[int] | None = None,
 ) -> np.ndarray:
     """The losses f(θ_0), …, f(θ_{steps−1}) of `repeats` runs, divided by the task's `functions`: (repeats, steps).
 
-    Run i uses task i of the split for this seed, for every optimizer. A run that diverges has infinite or NaN losses
-    from that step on. executor: whose workers share the runs; None: this process does all.
+    Run i uses task i of the split for this seed, or task numbers[i], for every optimizer. A run that diverges has
+    infinite or NaN losses from that step on. executor: whose workers share the runs; None: this process does all.
     """
     whole(steps=steps, repeats=repeats)
     each = spread(functools.partial(_run, optimizer, phi, problem, split, seed, steps), executor)
-    return np.stack(each([(i,) for i in range(repeats)]))
+    return np.stack(each([(i,) for i in numbers or range(repeats)]))
 
 
 def _run(optimizer, phi, problem, split, seed, steps, i):

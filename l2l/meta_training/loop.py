@@ -15,6 +15,7 @@ from l2l.evaluation import check_contracts, run
 from l2l.meta_training.measurements import finite, measure
 from l2l.meta_training.state import Settings, Training, Trajectory
 from l2l.meta_training.unrolls import Unroll
+from l2l.meta_training.validation import validation_loss, validation_tasks
 from l2l.optimizers import Adam, check_optimizer
 from l2l.optimizers.interface import Optimizer, Tree, check_phi
 from l2l.problems import Problem, family_of
@@ -58,7 +59,10 @@ def meta_train(
     if resume is not None and (phi is not None or settings):
         raise L2LError("a resumed meta-training has its φ and settings: give resume alone")
     check_optimizer(optimizer, phi)
-    training = _begun(problem, optimizer, phi, settings_from(settings), executor) if resume is None else resume
+    training = _begun(problem, optimizer, phi, settings_from(settings)) if resume is None else resume
+    judges = validation_tasks(problem, training.settings)
+    if resume is None:
+        training = _validated(problem, optimizer, training, judges, executor)
     unroll_each = spread(Unroll(problem, optimizer, training.settings), executor)
     while True:
         if report:
@@ -68,7 +72,7 @@ def meta_train(
             return training
         training = _after_episode(problem, training, unroll_each)
         if training.validation_is_due:
-            training = _validated(problem, optimizer, training, executor)
+            training = _validated(problem, optimizer, training, judges, executor)
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
@@ -80,13 +84,12 @@ def settings_from(given: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def _begun(problem, optimizer, phi, settings, executor):
+def _begun(problem, optimizer, phi, settings):
     phi = optimizer.init(np.random.default_rng([settings.seed, 17])) if phi is None else phi
     check_phi(optimizer, phi)
     check_contracts(problem, optimizer, phi, settings.seed)
     meta_state = Adam().init_state(mg.tree.ravel(phi)[0])
-    training = Training(phi, phi, phi, meta_state, settings, trajectories=(None,) * settings.tasks)
-    return _validated(problem, optimizer, training, executor)
+    return Training(phi, phi, phi, meta_state, settings, trajectories=(None,) * settings.tasks)
 
 
 def _check_not_lost(training):
@@ -196,16 +199,17 @@ def _with_dtypes_of(old, phi):
     return rebuild([leaf.astype(was.dtype) for leaf, was in zip(leaves, mg.tree.flatten(old)[0], strict=True)])
 
 
-def _validated(problem, optimizer, training, executor):
-    """The training after its latest φ was evaluated on validation tasks, and kept if it is the best."""
-    settings, phi, history = training.settings, training.latest, training.history
-    seed, tasks, steps = settings.seed, settings.validation_tasks, settings.steps
-    curves = run(optimizer, phi, problem, "validation", seed, tasks, steps, executor)
-    loss = float(curves.sum(axis=1).mean())
+def _validated(problem, optimizer, training, judges, executor):
+    """The training after its latest φ was evaluated on validation tasks, and kept if it is the best. judges: what
+    `validation_tasks` gives."""
+    seed, steps, (numbers, families) = training.settings.seed, training.settings.steps, judges
+    phi, history = training.latest, training.history
+    curves = run(optimizer, phi, problem, "validation", seed, len(numbers), steps, executor, numbers)
+    loss = validation_loss(curves, families)
     diagnostics = measure(optimizer, phi, training.initial, problem, seed, curves)
-    numbers = {"validation": finite(loss), "diagnostics": diagnostics}
+    found = {"validation": finite(loss), "diagnostics": diagnostics}
     if loss < training.best:  # never true of a loss that is not finite
         training = replace(training, phi=phi, best=loss, best_episode=len(history))
     if not history:
-        return replace(training, untrained=numbers)
-    return replace(training, history=[*history[:-1], {**history[-1], **numbers}])
+        return replace(training, untrained=found)
+    return replace(training, history=[*history[:-1], {**history[-1], **found}])

@@ -58,7 +58,9 @@ class Settings(Checked):
     second_derivatives: bool = setting(False, "take the exact meta-gradient, which is slower")
     seed: int = setting(0, "seed of the first φ and of all tasks", least=0, most=MOST_SEED)
     validate_every: int = setting(5, "episodes between two validations", least=1, most=MOST)
-    validation_tasks: int = setting(2, "tasks of a validation", least=1, most=MOST)
+    validation_tasks: int = setting(
+        2, "tasks of a validation, rounded up to equally many of each family", least=1, most=MOST
+    )
     patience: int | None = setting(
         None, "stop after this many validations without a new best; none: never", least=1, most=MOST
     )
@@ -150,8 +152,9 @@ class Training:
         families              of a problem with families: {name: [mean of log(last loss / first loss), tasks]}, of the
                               tasks that ended
 
-    and, after a validation, "validation", the summed loss, as the mean over validation tasks, and "diagnostics", the
-    numbers of `measurements.measure`. `untrained` holds these two for the initial φ. Losses are divided by the task's
+    and, after a validation, "validation", the number of `validation.validation_loss`: the summed loss, as the mean over
+    validation tasks, or of a problem with families the mean log-ratio to the first loss; and "diagnostics", the numbers
+    of `measurements.measure`. `untrained` holds these two for the initial φ. Losses are divided by the task's
     number of functions; a number that is not finite is None.
     """
 
