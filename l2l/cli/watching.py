@@ -107,7 +107,7 @@ def _families(lately, before):
     lines = ["log(last loss / first loss) of each family, with the number of tasks"] if names else []
     for name in names:
         (now, tasks), (then, others) = _family(lately, name), _family(before, name)
-        text = f"  {name:16} {_number(now)} ({tasks})"
+        text = f"  {name:16} " + (f"{_number(now)} ({tasks})" if tasks else "no task ended lately")
         lines.append(text + (f", before {_number(then)} ({others})" if others else ""))
     return lines
 

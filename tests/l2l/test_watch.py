@@ -238,6 +238,16 @@ def test_every_family_has_a_line_with_the_mean_over_its_tasks(tmp_path, capsys):
     ]
 
 
+def test_family_without_a_recent_task_is_said_to_have_none(tmp_path, capsys):
+    numbers = [{"a": [-1.0, 1], "b": [None, 1]}, {"a": [-2.0, 1]}]
+    write(tmp_path, [record(episode, families=families) for episode, families in enumerate(numbers * 2, 1)])
+    assert main(["watch", str(tmp_path), "--once"]) == 0
+    assert capsys.readouterr().out.splitlines()[5:] == [
+        "  a                -2 (1), before -1 (1)",
+        "  b                no task ended lately, before not finite (1)",
+    ]
+
+
 @pytest.mark.parametrize("settings", [{"episodes": 8}, {"patience": 2}], ids=["episodes", "patience"])
 def test_watching_goes_on_until_the_training_is_finished(settings, tmp_path, capsys, monkeypatch):
     waited = []
