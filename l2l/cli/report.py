@@ -81,7 +81,7 @@ def progress(path, training, notes):
     done, episodes = len(training.history), training.settings.episodes
     lines = [
         f"{path}: a meta-training after episode {done} of {episodes}, {training.meta_steps:,} meta-steps",
-        f"the best summed validation loss is {training.best:.4g}, after episode {training.best_episode}",
+        f"the best {training.judged_by} is {training.best:.4g}, after episode {training.best_episode}",
         "",
         _line("training", _words(dataclasses.asdict(training.settings))),
     ]

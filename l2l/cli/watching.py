@@ -94,7 +94,8 @@ def _lines(folder, training, age):
 
 def _validations(training):
     validated = [record for record in training.history if "validation" in record]
-    text = f"validation loss {_number(training.untrained['validation'])} untrained"
+    what = training.judged_by.removeprefix("summed ")
+    text = f"{what} {_number(training.untrained['validation'])} untrained"
     if validated:
         text += f", {_number(training.best)} at best (episode {training.best_episode})"
         text += f", {_number(validated[-1]['validation'])} at last (episode {validated[-1]['episode']})"

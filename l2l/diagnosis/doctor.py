@@ -94,7 +94,8 @@ def read(directory: str | Path) -> tuple[Training, dict | None]:
 
 
 class _Course:
-    """The numbers that the checks use. A loss that was not finite counts as infinite.
+    """The numbers that the checks use. A loss that was not finite counts as infinite. Validations of a problem with
+    families are log-ratios; shares are then of the ratios.
 
     gained: the share of the untrained loss that the best φ saves. kept: the largest share that the last third of the
     validations saves. idle: φ has hardly moved and gained nothing. works: the rule reaches a tenth of its first loss.
@@ -106,6 +107,7 @@ class _Course:
     moved: float
 
     def __init__(self, training):
+        self.judged_by, self.by_family = training.judged_by, training.by_family
         validated = [record for record in training.history if "validation" in record]
         losses = {0: training.untrained["validation"], **{r["episode"]: r["validation"] for r in validated}}
         self.losses = {episode: math.inf if loss is None else loss for episode, loss in losses.items()}
@@ -123,13 +125,15 @@ class _Course:
         self.works = self.last < GOOD_RATIO * self.first
 
     def _share_saved(self, loss):
+        if self.by_family:
+            return 1.0 - math.exp(loss - self.untrained)
         if not (math.isfinite(self.untrained) and self.untrained):
             return math.nan
         return (self.untrained - loss) / abs(self.untrained)
 
     def summary(self):
         return (
-            f"{self.episodes} episodes; summed validation loss {self.untrained:.4g} untrained, {self.best:.4g} at best "
+            f"{self.episodes} episodes; {self.judged_by} {self.untrained:.4g} untrained, {self.best:.4g} at best "
             f"(episode {self.best_episode}), {self.final:.4g} at the end"
         )
 

@@ -199,6 +199,16 @@ class Training:
         return len(self.history) % self.settings.validate_every == 0 or len(self.history) == self.settings.episodes
 
     @property
+    def by_family(self):
+        """Whether the problem has families, so that validations are log-ratios."""
+        return any("families" in record for record in self.history)
+
+    @property
+    def judged_by(self):
+        """What the number of a validation is, in words."""
+        return "mean log(validation loss / first loss)" if self.by_family else "summed validation loss"
+
+    @property
     def skipped_in_a_row(self):
         """How many of the last episodes had no task that ended with finite numbers."""
         lost = [bool(record["skipped"]) and record["train"] is None for record in reversed(self.history)]

@@ -221,6 +221,22 @@ def test_doctor_prints_summary_and_verdict(run, capsys):
     assert "healthy: none of the known faults was found" in printed
 
 
+def by_family(*validations):
+    """A training on a problem with families, of which these are the validations after the untrained one, 0."""
+    diagnostics = {"first": 1.0, "last": 0.5, "moved": 2.0, "reach": 3.0}
+    numbers = {"families": {"a": [-1.0, 1]}, "skipped": 0, "meta_learning_rate": 0.01, "diagnostics": diagnostics}
+    history = [{"episode": k, "validation": value, **numbers} for k, value in enumerate(validations, 1)]
+    return Training(None, untrained={"validation": 0.0}, history=history)
+
+
+def test_validations_by_family_tell_the_share_saved_as_log_ratios():
+    good, lost = by_family(-0.5, -1.0, -0.9), by_family(-1.0, 0.2, 0.3)
+    assert doctor._Course(good).gained == pytest.approx(1.0 - math.exp(-1.0))
+    assert names(doctor.diagnose(good)) == []
+    assert names(doctor.diagnose(lost)) == ["meta learning rate too high"]
+    assert "3 episodes; mean log(validation loss / first loss) 0 untrained, -1 at best" in str(doctor.diagnose(lost))
+
+
 class Slope:
     """f(θ) = −θ: the larger the learning rate the better, without end."""
 

@@ -122,7 +122,8 @@ def test_negative_best_is_kept_printed_and_resumed(tmp_path, monkeypatch, capsys
     resumed = l2l.resume(tmp_path / "run")
     assert (resumed.best, resumed.best_episode) == (whole.best, whole.best_episode)
     _, _, loaded, notes = checkpoint.load_training(tmp_path / "run" / "checkpoint.npz")
-    assert f"{whole.best:.4g}" in report.progress("it", loaded, notes)
+    best = f"the best mean log(validation loss / first loss) is {whole.best:.4g}"
+    assert best in report.progress("it", loaded, notes)
 
 
 def stop_after_three(training):

@@ -238,6 +238,13 @@ def test_every_family_has_a_line_with_the_mean_over_its_tasks(tmp_path, capsys):
     ]
 
 
+def test_validations_by_family_are_called_log_ratios(tmp_path, capsys):
+    write(tmp_path, [record(1, families={"a": [-1.0, 1]}, validation=-0.5)])
+    assert main(["watch", str(tmp_path), "--once"]) == 0
+    wanted = "mean log(validation loss / first loss) 9 untrained, -0.5 at best (episode 1), -0.5 at last (episode 1)"
+    assert capsys.readouterr().out.splitlines()[1] == wanted
+
+
 def test_family_without_a_recent_task_is_said_to_have_none(tmp_path, capsys):
     numbers = [{"a": [-1.0, 1], "b": [None, 1]}, {"a": [-2.0, 1]}]
     write(tmp_path, [record(episode, families=families) for episode, families in enumerate(numbers * 2, 1)])
