@@ -15,15 +15,15 @@ APART = 10.0  # times the size of the other loss: then the guard does not wait
 
 @dataclass(frozen=True)
 class Guarded(Wrapper):
-    """Any rule, guarded by a plain one that starts from the same point and takes its own steps beside it, after the
-    loss-guarded optimizers of Prémont-Schwarz et al. 2022 (arXiv 2201.12426):
+    """Any rule m, with a plain one beside it that takes over where it gets further. Both start from the same point, and
+    each takes steps of its own, after the loss-guarded optimizers of Prémont-Schwarz et al. 2022 (arXiv 2201.12426):
 
         a_{t+1} = a_t + m(∇f(a_t), h_t; φ)        b_{t+1} = b_t + plain(∇f(b_t), k_t)        a_0 = b_0 = θ_0
 
     Every `every` steps, at the last step, and once one loss exceeds ten times the size of the other, f(a) and f(b) are
     compared on one batch. Both rules go on from the better point, the loser with a new state and the steps that are
-    left. θ_t is the point of the rule that won last, at first a_t. So θ ends no worse than the plain rule would from
-    the point of the last comparison, measured on the last batch.
+    left. θ_t is the point of the rule that won last, at first a_t. So on the last batch θ_T is no worse than where the
+    plain rule would be from the last point of comparison on.
 
     A step costs two gradients and one loss. φ is that of the rule; meta-training takes the decisions as constants. The
     rule has to know T: see `fitted`.
