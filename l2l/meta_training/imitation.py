@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from l2l.optimizers.fitting import shifted
 from l2l.optimizers.interface import Array, Tree, UpdateRule
 from l2l.problems import Task
 
@@ -24,6 +25,7 @@ def imitate(
         loss, gradient = mg.value_and_grad(task.loss)(theta, task.next_batch())
         update, student = optimizer(phi, gradient, student)
         wanted, master = teacher(constants, gradient, master)
+        student = shifted(optimizer, student, wanted - update)
         distance = mg.sum(mg.square(update - wanted)) / max(float(np.sum(np.square(wanted))), 1e-30)
         total, theta = total + weight * distance, theta + wanted
         losses.append(loss)

@@ -87,6 +87,8 @@ def settings_from(given: dict[str, Any]) -> Settings:
 def _begun(problem, optimizer, phi, settings):
     phi = optimizer.init(np.random.default_rng([settings.seed, 17])) if phi is None else phi
     check_phi(optimizer, phi)
+    if settings.imitation and getattr(optimizer, "uses_curvature", False):
+        raise L2LError(f"imitation is for rules that use gradients: set imitation to 0 for {type(optimizer).__name__}")
     check_contracts(problem, optimizer, phi, settings.seed)
     meta_state = Adam().init_state(mg.tree.ravel(phi)[0])
     return Training(phi, phi, phi, meta_state, settings, trajectories=(None,) * settings.tasks)

@@ -39,6 +39,11 @@ def fit(rule, shapes, steps):
     return rule.fit(shapes, steps) if hasattr(rule, "fit") else rule
 
 
+def shifted(rule, state, by):
+    """The rule's state after θ went further by this than the rule's own update: the same where it does not keep θ."""
+    return rule.shift(state, by) if hasattr(rule, "shift") else state
+
+
 def tensors(vector, shapes):
     """The vector's tensors, in their order."""
     ends = np.cumsum([math.prod(shape) for shape in shapes]).tolist()

@@ -7,7 +7,7 @@ import numpy as np
 
 import minigrad as mg
 from l2l.errors import L2LError
-from l2l.optimizers.fitting import fit
+from l2l.optimizers.fitting import fit, shifted
 from l2l.registry import setting
 
 
@@ -60,6 +60,9 @@ class _Fitted(Groups):
             update, new[part] = self.groups[part](phi[part], piece, state[part])
             updates.append(update)
         return mg.concatenate(updates), new
+
+    def shift(self, state, by):
+        return {part: shifted(self.groups[part], state[part], piece) for part, piece in self._pieces(by)}
 
     def _pieces(self, vector):
         ends = np.cumsum(list(self.sizes.values())).tolist()

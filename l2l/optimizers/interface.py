@@ -32,7 +32,7 @@ class UpdateRule(Protocol):
     It returns the rule for that θ and that T, and changes nothing in the rule it is called on: φ is the same for all.
 
     A rule that keeps θ in its state, since it is only shown ∇_t, has the method shift(state, by) -> state, which moves
-    that θ. `scheduled` calls it, for it changes the updates.
+    that θ. It is called where θ does not move by the rule's update: under a schedule, and in imitation.
 
     To be saved, and to have its learning rate tuned, a rule is a frozen dataclass whose fields are its settings; the
     one that is tuned is called learning_rate.

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from l2l.optimizers.fitting import fit
+from l2l.optimizers.fitting import fit, shifted
 from l2l.optimizers.wrapping import Wrapper
 from l2l.registry import setting
 
@@ -49,8 +49,7 @@ class Scheduled(Wrapper):
         return taken, self.shift({"rule": after, "t": state["t"] + 1}, taken - update)
 
     def shift(self, state, by):
-        shift = getattr(self._rule, "shift", None)
-        return {**state, "rule": shift(state["rule"], by)} if shift else state
+        return {**state, "rule": shifted(self._rule, state["rule"], by)}
 
     def factor(self, t):
         """s at step t, a number; 0 or the last value after the last step."""

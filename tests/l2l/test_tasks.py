@@ -8,11 +8,12 @@ import pytest
 import l2l
 import minigrad as mg
 from l2l.errors import DivergenceError, L2LError
+from l2l.meta_training.imitation import imitate
 from l2l.meta_training.loop import run_episode
 from l2l.meta_training.state import Settings, Training, Trajectory
 from l2l.meta_training.unrolls import Unroll
-from l2l.optimizers import LSTM, Adam, make_optimizer
-from l2l.problems import Quadratic, Simple, draw_task
+from l2l.optimizers import LSTM, Adam, AdamW, Groups, Scheduled, fitted, make_optimizer
+from l2l.problems import Quadratic, Simple, Task, draw_task
 from l2l.storage import checkpoint
 
 SMALL = {"episodes": 5, "steps": 12, "unroll_length": 3, "validate_every": 2, "validation_tasks": 1}
@@ -266,6 +267,22 @@ def test_rule_learns_the_teachers_learning_rate():
     how = {"imitation": 1.0, "teacher": "sgd:learning_rate=0.02", "meta_learning_rate": 0.003, "episodes": 60}
     training = l2l.train(PROBLEM, make_optimizer("linear", initial=-0.1), **{**SMALL, **how})
     assert training.latest["w"] == pytest.approx(-0.02, abs=0.004)
+
+
+@pytest.mark.parametrize("rule", [AdamW(0.3), Scheduled({"it": AdamW(0.3)}), Groups({"a": AdamW(0.3)})])
+def test_pupil_that_keeps_theta_is_told_where_the_teacher_took_it(rule):
+    task = Task(np.ones(3), lambda theta, batch: mg.sum(theta**2.0), parts={"a": 3})
+    teacher, fit = Adam(0.1), fitted(rule, task, 5)
+    states = fit.init_state(task.theta), teacher.init_state(task.theta)
+    _, theta, (pupil, _), _ = imitate(fit, rule.init(), teacher, task, task.theta, states, [1.0] * 5)
+    pupil = pupil if "theta" in pupil else next(iter(pupil.values()))
+    np.testing.assert_allclose(pupil["theta"], theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["newton", "guarded"])
+def test_rule_that_uses_curvature_is_not_taught(name):
+    with pytest.raises(L2LError, match="imitation is for rules that use gradients: set imitation to 0"):
+        l2l.train(PROBLEM, make_optimizer(name), **SMALL, imitation=0.5)
 
 
 def test_share_of_imitated_tasks_is_as_set():
