@@ -154,7 +154,7 @@ class Suite(_Shared):
     optimizers: str = setting(MISSING, "LABEL=FILE (saved), NAME or NAME:SETTING=VALUE, with commas between")
     split: str = setting("validation", "which losses", choices=SPLITS)
     steps: int = setting(200, "steps of a run", least=1, most=MOST)
-    runs: int = setting(3, "runs of each optimizer on each loss", least=1, most=MOST)
+    runs: int = setting(2, "runs of each optimizer on each loss", least=1, most=MOST)
     rivals: Path = setting(Path("results/suite"), "folder that keeps the results of the rivals")
 
     def run(self, call):

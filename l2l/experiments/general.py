@@ -15,7 +15,7 @@ def run(settings, runner):
     with workers.local(suite["processes"]) as executor:
         for steps in suite["steps"]:
             common = losses, steps, suite["runs"], executor
-            others = judging.judge_rivals(_rivals(runner, steps), *common, rules=suite["rules"])
+            others = judging.judge_rivals(_rivals(runner, steps), *common, rules=suite["rules"][str(steps)])
             judged[steps] = [judging.judge(each.optimizer, each.phi, *common) for each in learned], others
     for steps, (ours, others) in judged.items():
         for split in suite["splits"]:
@@ -72,7 +72,7 @@ def _ratios(ours, others, typical, losses):
 
 def _table(scores, typical):
     """Of each split and number of steps: what the typical seed wins, and in brackets the fewest of any seed."""
-    rivals = list(next(iter(scores.values()))[0]["wins"])
+    rivals = list(dict.fromkeys(rival for seeds in scores.values() for rival in seeds[0]["wins"]))
     header = ["losses", *(f"below {rival}" for rival in rivals), "above start", "median", "worst", "worth runs"]
     rows = []
     for name, seeds in scores.items():
@@ -81,7 +81,9 @@ def _table(scores, typical):
         def cell(of, worst=min, form="{}", mine=mine, seeds=seeds):
             return f"{form.format(of(mine))} ({form.format(worst(map(of, seeds)))})"
 
-        wins = [cell(lambda score, rival=rival: score["wins"].get(rival, 0)) for rival in rivals]
+        wins = [
+            cell(lambda score, rival=rival: score["wins"][rival]) if rival in mine["wins"] else "–" for rival in rivals
+        ]
         rest = [
             cell(lambda score: score["above_start"], max),
             cell(lambda score: score["median"], max, "{:.2f}"),

@@ -33,9 +33,10 @@ def score(mine: dict[str, list[float]], others: dict[str, dict[str, list[float]]
         "adam 0.01": lambda loss: value(others["adam 0.01"], loss),
         "best adam": lambda loss: best(others, loss, ["adam"], False),
         "best adam, cosine": lambda loss: best(others, loss, ["adam"], True),
-        "best of all": lambda loss: best(others, loss, rules, False),
-        "best of all, cosine": lambda loss: best(others, loss, rules, True),
     }
+    if len(rules) > 1:
+        opponents["best of all"] = lambda loss: best(others, loss, rules, False)
+        opponents["best of all, cosine"] = lambda loss: best(others, loss, rules, True)
     wins = {name: sum(value(mine, loss) < of(loss) for loss in mine) for name, of in opponents.items()}
     if full_batch := [loss for loss in mine if loss in others.get("l-bfgs", {})]:
         wins["l-bfgs"] = sum(value(mine, loss) < value(others["l-bfgs"], loss) for loss in full_batch)
