@@ -14,6 +14,7 @@ COMPOSITIONS = {
     "concatenate": (lambda x, y: mg.concatenate([x, y], 1), lambda x, y: np.concatenate([x, y], 1), (X, Y)),
     "stack": (lambda x, y: mg.stack([x, y], -1), lambda x, y: np.stack([x, y], -1), (X, Y)),
     "split": (lambda x: mg.stack(mg.split(x, 2, -1)), lambda x: np.stack(np.split(x, 2, -1)), (X,)),
+    "split into more": (lambda x: mg.split(x, 4, -1)[2], lambda x: np.split(x, 4, -1)[2], (X,)),
     "split at": (lambda x: mg.split(x, [1], 1)[1], lambda x: np.split(x, [1], 1)[1], (X,)),
     "expand_dims": (lambda x: mg.expand_dims(x, -1), lambda x: np.expand_dims(x, -1), (X,)),
     "squeeze": (lambda x: mg.squeeze(x[:, :1]), lambda x: np.squeeze(x[:, :1]), (X,)),
@@ -81,6 +82,10 @@ def test_every_diagonal_of_a_wide_a_tall_and_a_square_matrix_is_numpys(shape, k)
     x = np.random.default_rng(0).normal(size=shape)
     np.testing.assert_array_equal(mg.diag(x, k), np.diag(x, k), strict=True)
     np.testing.assert_allclose(mg.trace(x, k), np.trace(x, k), rtol=1e-14)
+
+
+def test_diagonal_is_the_main_one_unless_another_is_asked_for():
+    np.testing.assert_array_equal(mg.diag(X[0]), np.diag(X[0]))
 
 
 # ------------------------------------------------------------------------------------------ layers

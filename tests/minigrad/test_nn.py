@@ -105,7 +105,7 @@ def test_dropout_at_rate_0_changes_nothing():
     np.testing.assert_array_equal(mg.dropout(X, 0.0, np.random.default_rng(0)), X)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, np.nan])
+@pytest.mark.parametrize("rate", [-0.1, 1.0, np.nan, "0.5", None])
 def test_dropout_refuses_other_rates(rate):
     with pytest.raises(ValueError, match="at least 0 and below 1"):
         mg.dropout(X, rate, np.random.default_rng(0))
