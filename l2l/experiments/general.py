@@ -1,10 +1,13 @@
 """One learned rule for losses that it has never seen: meta-trained on the mixture from several seeds, judged on the
 suite."""
 
+import json
+
 import numpy as np
 
 from l2l import plots, workers
-from l2l.experiments.runner import Outcome, markdown, rounded
+from l2l.experiments import settings as files_of_settings
+from l2l.experiments.runner import Outcome, best_of, markdown, race, rounded, spread
 from l2l.suite import LOSSES, judging, scoring
 
 
@@ -27,8 +30,13 @@ def run(settings, runner):
         _ratios(*judged[suite["steps"][0]], typical, losses),
         "Loss at the end, divided by that of Adam with cosine decay at the best of nine rates",
     )
+    papers, curves = _papers(settings["paper"], runner, learned, typical)
     numbers = {"typical_seed": typical + 1, "scores": {name: list(map(_rounded, of)) for name, of in scores.items()}}
-    return Outcome(_table(scores, typical), _claims(scores, typical, settings["targets"]), numbers)
+    return Outcome(
+        f"{_table(scores, typical)}\n{papers}",
+        _claims(scores, typical, settings["targets"]),
+        {**numbers, "paper": curves},
+    )
 
 
 def train(settings, runner):
@@ -92,6 +100,36 @@ def _table(scores, typical):
         ]
         rows.append([f"{name}: {mine['losses']}, {mine['full_batch']} without minibatches", *wins, *rest])
     return markdown(header, rows)
+
+
+def _papers(paper, runner, learned, typical):
+    """The optimizers on problems of the paper that they were not trained on, beside what other experiments found on the
+    same tasks: a table, and the mean losses of each seed."""
+    rows, curves, at = [], {}, paper["show_at"]
+    for case, (name, changes, recorded) in paper["cases"].items():
+        test = {**files_of_settings.load(name, runner.quick)["test"], "steps": paper["steps"]}
+        problem = runner.problem(runner.recipe(name, **changes)["problem"])
+        means = [race(each, problem, test)["curves"].mean(axis=0) / test["divide_by"] for each in learned]
+        curves[case], lines = rounded(means), {"general": means[typical], **_recorded(runner, recorded, case)}
+        rows += [[case, what, *(f"{curve[t]:.3g}" for t in at)] for what, curve in lines.items()]
+        rows.append([case, f"general, {len(means)} seeds", *(spread([mean[t] for mean in means]) for t in at)])
+    return markdown(["problem", "optimizer", *(f"step {t}" for t in at)], rows), curves
+
+
+def _recorded(runner, name, case):
+    """{optimizer: mean losses} in the results of another experiment, if they lie beside this one's: of the LSTM that
+    learned there, and of the hand-designed rule with the lowest sum."""
+    path = runner.out.parent / name / "results.json"
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text())
+    tuned = {rule: entry["loss_mean"] for rule, entry in found.get("optimizers", {}).items()}
+    losses = tuned or found["cases"][case]
+    best = best_of({rule: sum(curve) for rule, curve in losses.items() if np.ndim(curve) == 1})
+    return {
+        "lstm, learned on it" if tuned else "lstm, learned on MNIST": losses["lstm"],
+        f"{best}, tuned": losses[best],
+    }
 
 
 def _claims(scores, typical, targets):

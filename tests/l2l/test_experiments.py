@@ -46,7 +46,7 @@ TINY = {
         "least_wins": {"test, 3 steps": {"adam 0.01": 0.5}},
         "most_log_ratio": {"test, 3 steps": [1e9, 1e9]},
     },
-    "paper": {},
+    "paper": {"cases": {"quadratics": ["quadratic", {}, "quadratic"]}, "steps": 6, "show_at": [1, 5]},
     "grid": {"units": [2, 3], "layers": [1], "test": {"steps": 6}},
     "quadratic": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
     "mnist": {"runs": 1, "steps": 5, "tuning_runs": 1, "tuning_steps": 4},
