@@ -1,4 +1,4 @@
-"""Minimize a loss of your own, in minibatches, with an optimizer that comes with the package; then race it."""
+"""Minimize a loss of your own, in minibatches, with the learned optimizer that comes with the package; then race it."""
 
 import numpy as np
 
@@ -27,11 +27,10 @@ def show(step, theta, value):
         print(f"step {step:3}  loss {value:.3f}")
 
 
-# "mnist" is an LSTM that was trained on networks for handwritten digits.
-theta, losses = l2l.minimize(loss, start(rng), l2l.load("mnist"), steps=100, batches=batches, callback=show)
+theta, losses = l2l.minimize(loss, start(rng), steps=100, batches=batches, callback=show)
 print(f"correct: {np.mean(np.argmax(X @ theta['W'] + theta['b'], axis=1) == labels):.0%}")
 
 # The same loss as a problem: each run of a race has another start, and Adam's learning rate is tuned on other starts.
-entries = {"lstm": l2l.load("mnist"), "adam": (l2l.make_optimizer("adam"), None)}
+entries = {"general": l2l.load("general"), "adam": (l2l.make_optimizer("adam"), None)}
 for name, result in l2l.compare(l2l.problem_of(loss, start, batches), entries, repeats=3, tuning_repeats=1).items():
     print(f"{name}: loss of the last ten steps {result['curves'][:, -10:].mean():.3f}")

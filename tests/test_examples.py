@@ -23,7 +23,7 @@ def test_example_has_at_most_forty_lines(path):
 
 PRINTED = {
     "learn_an_optimizer": "learned  mean loss at the last step",
-    "own_loss": "lstm: loss of the last ten steps",
+    "own_loss": "general: loss of the last ten steps",
     "own_problem": "learned: summed loss",
     "own_rule": "learned loss at the last step",
 }

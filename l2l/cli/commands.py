@@ -81,8 +81,10 @@ class Demo(_Races):
             training = _train(problem, optimizer, settings, self.out, call.text, check)
             for line in report.exceptions(training):
                 print(line)
-            entries = {"lstm": (optimizer, training.phi), **{name: (make_optimizer(name), None) for name in BASELINES}}
+            entries = {"lstm": (optimizer, training.phi), "general": checkpoint.load("general")}
+            entries |= {name: (make_optimizer(name), None) for name in BASELINES}
             results, document = self.race(problem, entries)
+            print("\ngeneral comes with l2l: it was trained on other problems, and nothing of it is tuned")
             check()
             files.write_json(table, document)
             plots.curves(figure, results, report.finding(results))

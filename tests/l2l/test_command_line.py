@@ -40,7 +40,7 @@ def test_without_a_command_the_demo_runs(tmp_path, capsys):
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert l2l.load(out / "optimizer.npz")[0] == l2l.make_optimizer("lstm", preset="paper")
     assert set(json.loads((out / "results.json").read_text())["optimizers"]) == {
-        *("lstm", "sgd", "momentum", "nag", "rmsprop", "adam")
+        *("lstm", "general", "sgd", "momentum", "nag", "rmsprop", "adam")
     }
 
 
