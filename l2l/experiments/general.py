@@ -17,17 +17,19 @@ def run(settings, runner):
     judged, scores = {}, {}
     with workers.local(suite["processes"]) as executor:
         for steps in suite["steps"]:
-            common = losses, steps, suite["runs"], executor
-            others = judging.judge_rivals(_rivals(runner, steps), *common, rules=suite["rules"][str(steps)])
-            judged[steps] = [judging.judge(each.optimizer, each.phi, *common) for each in learned], others
+            path, rules, runs = _rivals(runner, steps), suite["rules"][str(steps)], suite["runs"]
+            others = judging.judge_rivals(path, losses, steps, runs, executor, rules)
+            ours = [judging.judge(each.optimizer, each.phi, losses, steps, runs, executor) for each in learned]
+            judged[steps] = ours, others
     for steps, (ours, others) in judged.items():
         for split in suite["splits"]:
             names = {loss.name for loss in losses if loss.split == split}
             scores[f"{split}, {steps} steps"] = [scoring.score(_only(names, mine), others) for mine in ours]
     typical = _typical(scores[f"{suite['splits'][0]}, {suite['steps'][0]} steps"])
+    ours, others = judged[suite["steps"][0]]
     plots.ratios(
         runner.out / "figure.png",
-        _ratios(*judged[suite["steps"][0]], typical, losses),
+        _ratios(ours, others, typical, losses),
         "Loss at the end, divided by that of Adam with cosine decay at the best of nine rates",
     )
     papers, curves = _papers(settings["paper"], runner, learned, typical)

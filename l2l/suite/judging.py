@@ -64,8 +64,8 @@ def log_ratio(task: Any, theta: Any) -> float:
 def rivals(rules: Sequence[str]) -> dict[str, Any]:
     """{name: rule} of the rules at each of RATES, at that rate throughout and with cosine decay to 0."""
     plain = {(name, rate): make_optimizer(name, learning_rate=rate) for name in rules for rate in RATES}
-    rules = {name_of(*key): rule for key, rule in plain.items()}
-    return rules | {name_of(*key, cosine=True): Scheduled({key[0]: rule}) for key, rule in plain.items()}
+    constant = {name_of(*key): rule for key, rule in plain.items()}
+    return constant | {name_of(*key, cosine=True): Scheduled({key[0]: rule}) for key, rule in plain.items()}
 
 
 def name_of(rule: str, rate: float, cosine: bool = False) -> str:

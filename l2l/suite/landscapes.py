@@ -20,7 +20,7 @@ def powell_singular(rng):
         squares = mg.square(a + 10.0 * b) + 5.0 * mg.square(c - d)
         return mg.mean(squares + mg.square(mg.square(b - 2.0 * c)) + 10.0 * mg.square(mg.square(a - d)))
 
-    return f, np.repeat(np.float32([3, -1, 0, 1]), 3) + normal(rng, 12, scale=0.5), None
+    return f, np.repeat(np.array([3, -1, 0, 1], np.float32), 3) + normal(rng, 12, scale=0.5), None
 
 
 @loss("test-functions", "validation")
@@ -83,4 +83,4 @@ def rosenbrock(rng):
         here, after = theta[:-1], theta[1:]
         return mg.sum(100.0 * mg.square(after - mg.square(here)) + mg.square(1.0 - here))
 
-    return f, np.tile(np.float32([-1.2, 1]), 5) + normal(rng, 10, scale=0.1), None
+    return f, np.tile(np.array([-1.2, 1], np.float32), 5) + normal(rng, 10, scale=0.1), None

@@ -59,7 +59,7 @@ def quantile_regression(rng):
     f(W, b) = mean max(q r, (q − 1) r) with r = y_i − (x_i W + b)_q; 15 features, and noise that grows with one of them.
     """
     n, d = 500, 15
-    q = np.float32([0.1, 0.5, 0.9])
+    q = np.array([0.1, 0.5, 0.9], np.float32)
     x = normal(rng, n, d)
     y = x @ rng.normal(size=d) + np.exp(0.5 * x[:, 0]) * rng.exponential(size=n)
     drawn = minibatches(rng, 32, x, y.astype(np.float32)[:, None])

@@ -174,7 +174,7 @@ def skip_gram(rng):
         negatives = text[rng.integers(length, size=(64, 5))]
         return text[at], np.concatenate([text[near][:, None], negatives], axis=1)
 
-    signs = np.float32([-1, 1, 1, 1, 1, 1])
+    signs = np.array([-1, 1, 1, 1, 1, 1], np.float32)
 
     def f(theta, batch):
         word, others = batch
