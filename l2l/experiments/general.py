@@ -13,32 +13,34 @@ from l2l.suite import LOSSES, judging, scoring
 
 def run(settings, runner):
     suite, learned = settings["suite"], train(settings, runner)
-    losses = [loss for loss in LOSSES.values() if loss.split in suite["splits"]]
-    judged, scores = {}, {}
     with workers.local(suite["processes"]) as executor:
-        for steps in suite["steps"]:
-            path, rules, runs = _rivals(runner, steps), suite["rules"][str(steps)], suite["runs"]
-            others = judging.judge_rivals(path, losses, steps, runs, executor, rules)
-            ours = [judging.judge(each.optimizer, each.phi, losses, steps, runs, executor) for each in learned]
-            judged[steps] = ours, others
-    for steps, (ours, others) in judged.items():
-        for split in suite["splits"]:
-            names = {loss.name for loss in losses if loss.split == split}
-            scores[f"{split}, {steps} steps"] = [scoring.score(_only(names, mine), others) for mine in ours]
-    typical = _typical(scores[f"{suite['splits'][0]}, {suite['steps'][0]} steps"])
-    ours, others = judged[suite["steps"][0]]
+        judged = {
+            steps: _judged(each, int(steps), suite, learned, runner, executor) for steps, each in suite["races"].items()
+        }
+    scores = {
+        f"{split}, {steps} steps": [scoring.score(_only(split, mine), others) for mine in ours]
+        for steps, (ours, others) in judged.items()
+        for split in suite["races"][steps]["splits"]
+    }
+    (ours, others), typical = next(iter(judged.values())), _typical(next(iter(scores.values())))
     plots.ratios(
         runner.out / "figure.png",
-        _ratios(ours, others, typical, losses),
+        _ratios(ours, others, typical),
         "Loss at the end, divided by that of Adam with cosine decay at the best of nine rates",
     )
     papers, curves = _papers(settings["paper"], runner, learned, typical)
     numbers = {"typical_seed": typical + 1, "scores": {name: list(map(_rounded, of)) for name, of in scores.items()}}
-    return Outcome(
-        f"{_table(scores, typical)}\n{papers}",
-        _claims(scores, typical, settings["targets"]),
-        {**numbers, "paper": curves},
-    )
+    table = f"{_table(scores, typical)}\n{papers}"
+    return Outcome(table, _claims(scores, typical, settings["targets"]), {**numbers, "paper": curves})
+
+
+def _judged(what, steps, suite, learned, runner, executor):
+    """The results of all seeds and those of the rivals, after so many steps. The rivals' are kept in a file, that of a
+    full run in results/suite, where `python -m l2l suite` looks, too."""
+    losses = [loss for loss in LOSSES.values() if loss.split in what["splits"]]
+    path = (runner.out if runner.quick else runner.out.parent / "suite") / f"rivals-{steps}.json"
+    others = judging.judge_rivals(path, losses, steps, suite["runs"], executor, what["rules"])
+    return [judging.judge(each.optimizer, each.phi, losses, steps, suite["runs"], executor) for each in learned], others
 
 
 def train(settings, runner):
@@ -51,13 +53,8 @@ def train(settings, runner):
     return learned
 
 
-def _rivals(runner, steps):
-    """The file of the rivals' results: of a full run in results/suite, where `python -m l2l suite` looks, too."""
-    return (runner.out if runner.quick else runner.out.parent / "suite") / f"rivals-{steps}.json"
-
-
-def _only(names, results):
-    return {name: ratios for name, ratios in results.items() if name in names}
+def _only(split, results):
+    return {name: ratios for name, ratios in results.items() if LOSSES[name].split == split}
 
 
 def _typical(scores):
@@ -69,14 +66,14 @@ def _rounded(score):
     return {**score, **rounded({key: score[key] for key in ("ratio", "median", "worst")})}
 
 
-def _ratios(ours, others, typical, losses):
+def _ratios(ours, others, typical):
     """{split: {loss: (the typical seed's log ratio to the best Adam with cosine, those of all seeds, Adam 0.01's)}}"""
     found = {}
-    for loss in losses:
-        rival = scoring.best(others, loss.name, ["adam"], True)
-        seeds = [scoring.value(mine, loss.name) - rival for mine in ours]
-        plain = scoring.value(others["adam 0.01"], loss.name) - rival
-        found.setdefault(loss.split, {})[loss.name] = seeds[typical], seeds, plain
+    for loss in ours[typical]:
+        rival = scoring.best(others, loss, ["adam"], True)
+        seeds = [scoring.value(mine, loss) - rival for mine in ours]
+        plain = scoring.value(others["adam 0.01"], loss) - rival
+        found.setdefault(LOSSES[loss].split, {})[loss] = seeds[typical], seeds, plain
     return found
 
 

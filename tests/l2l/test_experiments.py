@@ -17,7 +17,7 @@ from l2l.meta_training import unrolls
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
     "optimizer": {"features": ["momentum", "time"]},
-    "suite": {"steps": [3], "runs": 1, "rules": {"3": ["adam"]}, "processes": 1},
+    "suite": {"races": {"3": {"splits": ["validation", "test"], "rules": ["adam"]}}, "runs": 1, "processes": 1},
     "learned_on": {"channels": [2, 2], "batch": 4, "examples": 0},
     "lstm": {"hidden": [4]},
     "training": {
