@@ -189,6 +189,24 @@ def ratios(path: str | Path | None, panels: dict, title: str) -> Figure | None:
     return _save(figure, path)
 
 
+def differences(path: str | Path | None, panels: dict, base: str, title: str) -> Figure | None:
+    """How much higher than `base` others end, one panel for each of {heading: {name: numbers (seeds, losses)}}: the
+    mean over losses of the difference of the means over seeds, with its standard error."""
+    names = [name for name in next(iter(panels.values())) if name != base]
+    figure, axes = _figure(1, len(panels), (4 + 3 * len(panels), 1.2 + 0.25 * len(names)), title, sharey=True)
+    for ax, (heading, panel) in zip(axes, panels.items(), strict=True):
+        paired = np.array([(panel[name] - panel[base]).mean(axis=0) for name in names])
+        error = paired.std(axis=1, ddof=1) / np.sqrt(paired.shape[1])
+        ax.errorbar(paired.mean(axis=1), range(len(names)), xerr=error, fmt="o", color=COLOURS[0], markersize=4)
+        ax.axvline(0.0, color="grey", linewidth=1)
+        ax.set_yticks(range(len(names)), [_literal(name) for name in names], fontsize=8)
+        ax.set_title(heading, fontsize=9)
+        ax.set_xlabel("worse →")
+        ax.grid(True, axis="x", alpha=0.25)
+    axes[0].invert_yaxis()
+    return _save(figure, path)
+
+
 def _points(line):
     """The lists of x and y in {x: y}."""
     return list(line), list(line.values())

@@ -10,6 +10,7 @@ from pathlib import Path
 from l2l import files
 from l2l.errors import L2LError
 from l2l.experiments import (
+    ablations,
     cifar,
     curves,
     estimators,
@@ -35,6 +36,7 @@ EXPERIMENTS = {
     "tasks": tasks.run,
     "estimators": estimators.run,
     "general": general.run,
+    "ablations": ablations.run,
 }
 
 

@@ -10,9 +10,10 @@ import pytest
 import l2l
 from l2l.__main__ import main
 from l2l.errors import DivergenceError, L2LError
-from l2l.experiments import EXPERIMENTS, curves, general, reproduce, runner, second_derivatives, settings
+from l2l.experiments import EXPERIMENTS, ablations, curves, general, reproduce, runner, second_derivatives, settings
 from l2l.experiments.runner import Runner
 from l2l.meta_training import unrolls
+from l2l.suite import SPLITS
 
 TINY = {
     "problem": {"functions": 2, "channels": [2, 2]},
@@ -28,6 +29,8 @@ TINY = {
         "validate_every": 1,
         "validation_tasks": 1,
     },
+    "judge": {"splits": ["validation", "test"], "steps": 3, "runs": 1, "processes": 1},
+    "base": {"training": {"episodes": 1, "steps": 6, "horizon": [3, 6], "unroll_length": 3, "validation_tasks": 1}},
     "search": {"trials": 2, "training": {"episodes": 1}, "problem": {}},
     "batches": {
         name: {"tasks": tasks, "episodes": 1, "validate_every": 1, "meta_learning_rate": 0.01}
@@ -64,6 +67,9 @@ def tiny(monkeypatch):
     def load(name, quick=False):
         groups = full(name, quick)
         for group, values in groups.items():
+            if group == "changes":
+                values.clear()
+                values["fewer units"] = {"optimizer": {"hidden": [2]}}
             values.update({key: value for key, value in TINY.get(group, {}).items() if key in values})
         if name == "cifar":
             groups["problem"]["batch"] = 4
@@ -74,8 +80,10 @@ def tiny(monkeypatch):
         return groups
 
     monkeypatch.setattr(settings, "load", load)
-    few = {loss.split: loss for loss in general.LOSSES.values()}  # one of each split
-    monkeypatch.setattr(general, "LOSSES", {loss.name: loss for loss in few.values()})
+    every = general.LOSSES.values()
+    few = [loss for split in SPLITS for loss in [loss for loss in every if loss.split == split][:2]]
+    for module in (general, ablations):
+        monkeypatch.setattr(module, "LOSSES", {loss.name: loss for loss in few})
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
