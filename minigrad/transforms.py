@@ -77,26 +77,48 @@ def jacobian(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return differentiated
 
 
-def checkpoint(f: Callable[[Tree], Array]) -> Callable[[Tree], Array]:
+def checkpoint(f: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:
     """The same function as f, with less memory: the tape keeps only its argument, and the backward pass recomputes f.
 
-    f takes one argument, an array or a tree, and returns one array. Every Var that f uses must be in that argument;
-    raises ValueError if f closes over a Var.
+    f takes one argument and returns one result, each an array or a tree. Leaves that are not floats are constants.
+    Every Var that f uses must be in that argument; raises ValueError if f closes over a Var.
     """
 
     def recomputed(x):
-        flat, unravel = tree.ravel(x)
+        floats, whole = _floats(x)
+        rebuild: Any = None
 
-        def of_vector(vector, /):
-            y = f(unravel(vector))
-            if type(y) is Var and type(vector) is not Var:
+        def of_floats(*given):
+            nonlocal rebuild
+            results, rebuild = _floats(f(whole(given)))
+            if any(type(y) is Var for y in results) and not any(type(leaf) is Var for leaf in given):
                 raise ValueError("a checkpointed function closes over a Var: pass it in the argument")
-            return np.asarray(y) if type(y) is not Var else y
+            return tuple([y if type(y) is Var else np.asarray(y) for y in results])
 
-        keeping_x = traced(of_vector, lambda y, vector: lambda g: vjp(of_vector, vector)[1](g))
-        return keeping_x(flat)
+        def rule(results, *given):
+            def back(cotangents):
+                _, pullback = vjp(lambda given: tree.ravel(of_floats(*given))[0], given)
+                return pullback(tree.ravel(cotangents)[0])
+
+            return back
+
+        results = traced(of_floats, rule, several=True)(*floats)
+        return rebuild(results)
 
     return recomputed
+
+
+def _floats(x):
+    """The leaves of the tree x that hold floats, and the function from others in their place to such a tree."""
+    leaves, rebuild = tree.flatten(x)
+    floats = [(leaf if hasattr(leaf, "dtype") else np.asarray(leaf)).dtype.kind == "f" for leaf in leaves]
+    rest = [None if is_float else leaf for leaf, is_float in zip(leaves, floats, strict=True)]
+
+    def with_floats(new):
+        new = iter(new)
+        return rebuild([next(new) if is_float else leaf for leaf, is_float in zip(rest, floats, strict=True)])
+
+    return [leaf for leaf, is_float in zip(leaves, floats, strict=True) if is_float], with_floats
 
 
 def _known_gradient(value, x, g, /):
