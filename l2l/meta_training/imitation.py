@@ -20,7 +20,8 @@ def imitate(
     as `unroll` returns it: (L, θ_T, states, losses). state: the pair of the two rules' states. Chen et al. 2020 (arXiv
     2010.09089, section 4.2) take the squared distance alone; divided by ‖ĝ_t‖², it does not depend on the scale of θ.
     """
-    total, losses, (student, master), constants = 0.0, [], state, teacher.init()
+    total, losses, constants = 0.0, [], teacher.init()
+    student, (theta, master) = state[0], mg.stop_gradient((theta, state[1]))  # φ moves neither
     for weight in weights:
         loss, gradient = mg.value_and_grad(task.loss)(theta, task.next_batch())
         update, student = optimizer(phi, gradient, student)

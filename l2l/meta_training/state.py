@@ -44,6 +44,9 @@ class Settings(Checked):
     )
     stop_above: float | None = setting(None, "leave a task whose loss exceeds this multiple of its first one", above=1)
     unroll_length: int = setting(20, "steps between two meta-steps", least=1, most=MOST)
+    checkpoint_every: int | None = setting(
+        None, "steps of an unroll to recompute at a time, for less memory; none: keep all steps", least=1, most=MOST
+    )
     meta_learning_rate: float = setting(0.01, "learning rate of the Adam that trains φ", above=0)
     warmup: int = setting(0, "episodes over which the meta learning rate rises linearly", least=0, most=MOST_SEED)
     decay: float = setting(1.0, "final meta learning rate as a fraction of the initial one", above=0, most=1)

@@ -1,5 +1,6 @@
 """One unroll of one task, with its meta-gradient: the unit of work of a meta-training, here or on a worker."""
 
+import functools
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -82,23 +83,37 @@ class Unroll:
         return [fitted(rule, task, way.steps) for rule in rules]
 
     def _unrolled(self, task, way, length):
-        """The next unroll as a function of φ and (θ, h), for an estimator: the meta-loss, and what is reached."""
+        """The next unroll as a function of φ and (θ, h), for an estimator: the meta-loss, and what is reached.
+
+        With `checkpoint_every` it is cut into segments of so many steps, and all but the last are checkpointed: the
+        backward pass runs them again, on the same batches. What is kept grows with the batches, the states between
+        segments and the steps of one segment.
+        """
         settings, weights = self.settings, WEIGHTS[self.settings.weights](length)
         optimizer, *teacher = self._rules(way, task)
-        batches = [deepcopy(task.next_batch()) for _ in weights] if self.estimator.replays else None
+        every = min(settings.checkpoint_every or length, length)
+        replays = self.estimator.replays or every < length
+        batches = [deepcopy(task.next_batch()) for _ in weights] if replays else None
         term = _LogRatio(way.losses[0] if way.step else None) if settings.normalize == "log" else None
 
-        def unrolled(phi, start):
-            same = task if batches is None else replace(task, next_batch=iter(batches).__next__)
-            theta, state = start
+        def segment(part, x):
+            phi, (theta, state) = x
+            same = task if batches is None else replace(task, next_batch=iter(batches[part]).__next__)
             if teacher:
-                total, *end, losses = imitate(optimizer, phi, teacher[0], same, theta, state, weights)
-                return total, (tuple(end), losses)
-            total, *end, losses = unroll(optimizer, phi, same, theta, state, weights, settings.second_derivatives, term)
-            if settings.normalize == "start":
+                return imitate(optimizer, phi, teacher[0], same, theta, state, weights[part])
+            return unroll(optimizer, phi, same, theta, state, weights[part], settings.second_derivatives, term)
+
+        def unrolled(phi, start):
+            total, reached, losses = 0.0, start, []
+            for begin in range(0, length, every):
+                run = functools.partial(segment, slice(begin, begin + every))
+                run = mg.checkpoint(run) if begin + every < length else run
+                part, *reached, some = run((phi, reached))
+                total, losses = total + part, losses + mg.stop_gradient(some)
+            if settings.normalize == "start" and not teacher:
                 first = way.losses[0] if way.step else losses[0]
                 total = total / (abs(losses[0]) + SOLVED * abs(first))
-            return total, (tuple(end), losses)
+            return total, (tuple(reached), losses)
 
         return unrolled
 
