@@ -1,7 +1,5 @@
 """How a meta-training is doing, from the logs that it writes while it goes."""
 
-import json
-import math
 import os
 import shutil
 import sys
@@ -11,16 +9,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from l2l import files
 from l2l.cli.report import printable
-from l2l.errors import L2LError
-from l2l.meta_training.state import Settings, Training
-from l2l.storage import runs
+from l2l.storage import logs, runs
 
-SETTINGS = ("episodes", "tasks", "steps", "horizon", "unroll_length", "patience")
 LATELY = 4  # means are over the last 1/LATELY of the episodes, and over as many before these
-DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""The errors that reading a damaged or foreign file raises."""
 
 
 def watch(folder: Path, every: int | None) -> None:
@@ -41,32 +33,10 @@ def watch(folder: Path, every: int | None) -> None:
 
 
 def look(folder: Path) -> tuple[list[str], bool]:
-    """The lines that say how the run in the folder is doing, and whether it is finished.
-
-    Raises L2LError, naming the fix, where a log is missing or damaged.
-    """
-    log, lines = folder / runs.LOG, folder / runs.RECORDS
-    for path in (log, lines):
-        if not files.exists(path):
-            hint = "name the folder that `python -m l2l train PROBLEM --out DIR` writes"
-            raise L2LError(f"there is no {path}: {hint}, once its first validation is done")
-    written, notes, records = os.stat(lines).st_mtime, files.read(log), files.read(lines)
-    try:
-        training = _training(json.loads(notes), records)
-        return _lines(folder, training, max(0.0, time.time() - written)), training.finished
-    except DAMAGE:
-        raise L2LError(f"{log} or {lines} is damaged, or not of a meta-training by this version: train again") from None
-
-
-def _training(notes, records):
-    """The training so far, without φ."""
-    given = notes["training"] if "training" in notes else notes["recipe"]["training"]  # of an experiment
-    settings = Settings(**{name: given[name] for name in SETTINGS if name in given})
-    untrained, whole = notes["untrained"], records.split(b"\n")[:-1]  # what follows the last "\n" is being written
-    history = [json.loads(line) for line in whole]
-    losses = [(untrained["validation"], 0), *((record.get("validation"), record["episode"]) for record in history)]
-    best, episode = min(((loss, at) for loss, at in losses if loss is not None), default=(math.inf, 0))
-    return Training(None, settings=settings, untrained=untrained, history=history, best=best, best_episode=episode)
+    """The lines that say how the run in the folder is doing, and whether it is finished. Raises as `logs.read`."""
+    training = logs.read(folder)
+    age = max(0.0, time.time() - os.stat(folder / runs.RECORDS).st_mtime)
+    return _lines(folder, training, age), training.finished
 
 
 def _lines(folder, training, age):

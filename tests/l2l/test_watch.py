@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -320,6 +321,9 @@ def test_training_of_an_experiment_is_watched(tmp_path, capsys):
         ("log.jsonl", b"\xff\n", "train again"),
         ("log.jsonl", b'{"episode": 1}\n', "train again"),
         ("log.jsonl", b"[1]\n", "train again"),
+        ("log.jsonl", json.dumps(record(1, seconds=math.nan)).encode() + b"\n", "train again"),
+        ("log.jsonl", json.dumps(record(1, validation="7")).encode() + b"\n", "train again"),
+        ("log.jsonl", json.dumps(record(1, families={"a": [0.5, 0]})).encode() + b"\n", "train again"),
     ],
 )
 def test_missing_or_damaged_log_is_one_line_that_names_the_fix(name, content, fix, tmp_path, capsys):
