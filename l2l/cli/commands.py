@@ -205,9 +205,10 @@ class Watch(Checked):
     dir: Path = setting(MISSING, "the folder that `train` writes")
     every: int = setting(5, "seconds between two looks", least=1, most=MOST)
     once: bool = setting(False, "look once and end")
+    tensorboard: Path | None = setting(None, "folder for event files, which TensorBoard shows; needs l2l[tensorboard]")
 
     def run(self, call):
-        watching.watch(self.dir, None if self.once else self.every)
+        watching.watch(self.dir, None if self.once else self.every, self.tensorboard)
 
 
 @command

@@ -9,37 +9,37 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from l2l.cli.events import Events
 from l2l.cli.report import printable
+from l2l.meta_training.state import Training
 from l2l.storage import logs, runs
 
 LATELY = 4  # means are over the last 1/LATELY of the episodes, and over as many before these
 
 
-def watch(folder: Path, every: int | None) -> None:
+def watch(folder: Path, every: int | None, tensorboard: Path | None = None) -> None:
     """Print how the run in the folder is doing, once, or every so many seconds until it is finished. On a terminal each
-    print takes the place of the one before. Raises what `look` does."""
-    terminal, shown = sys.stdout.isatty(), 0
+    print takes the place of the one before. tensorboard: a folder for event files of it. Raises as `logs.read`."""
+    terminal, shown, events = sys.stdout.isatty(), 0, None
     while True:
-        lines, finished = look(folder)
-        lines = [printable(line) for line in lines]
+        training = logs.read(folder)
+        lines = [printable(line) for line in look(folder, training)]
+        if tensorboard:
+            events = events or Events(tensorboard)
+            events.write(training)
         if terminal:  # the way back up counts lines, and a long one would take two rows
             lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
             print(f"\x1b[{shown}A\x1b[J" if shown else "", end="")  # up to the first line, and empty from there
         print("\n".join(lines), flush=True)
-        if finished or every is None:
+        if training.finished or every is None:
             return
         shown = len(lines)
         time.sleep(every)
 
 
-def look(folder: Path) -> tuple[list[str], bool]:
-    """The lines that say how the run in the folder is doing, and whether it is finished. Raises as `logs.read`."""
-    training = logs.read(folder)
+def look(folder: Path, training: Training) -> list[str]:
+    """The lines that say how the training whose logs are in the folder is doing."""
     age = max(0.0, time.time() - os.stat(folder / runs.RECORDS).st_mtime)
-    return _lines(folder, training, age), training.finished
-
-
-def _lines(folder, training, age):
     settings, history = training.settings, training.history
     count = -(-len(history) // LATELY)
     lately, before = history[len(history) - count :], history[max(0, len(history) - 2 * count) : len(history) - count]
