@@ -48,8 +48,7 @@ def look(folder: Path, training: Training) -> list[str]:
     lines = [f"{folder}: episode {len(history):,} of {settings.episodes:,}, {state}", _validations(training)]
     if not history:
         return lines
-    unrolls = settings.tasks * -(-settings.steps // settings.unroll_length)
-    of = "" if settings.horizon else f" of {unrolls:,}"  # where steps are drawn, records do not tell their number
+    of = f" of {settings.unrolls:,}" if settings.unrolls else ""
     skipped = sum(record["skipped"] for record in history)
     lines += [
         f"meta-loss {_number(_mean(lately, 'train'))}"

@@ -106,6 +106,11 @@ class Settings(Checked):
         least, most = np.log(self.horizon)
         return round(math.exp(np.random.default_rng([self.seed, 23, number]).uniform(least, most)))
 
+    @property
+    def unrolls(self):
+        """How many unrolls an episode has; None where the steps on a task are drawn or grow, so that they vary."""
+        return None if self.horizon or self.curriculum else self.tasks * -(-self.steps // self.unroll_length)
+
     def exploded(self, losses):
         """Whether a task's last loss exceeds `stop_above` times the first, where Wichrowska et al. 2017 stop."""
         return self.stop_above is not None and losses[-1] > self.stop_above * abs(losses[0])

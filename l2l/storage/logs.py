@@ -11,7 +11,7 @@ from l2l.errors import L2LError
 from l2l.meta_training.state import Settings, Training
 from l2l.storage import runs
 
-SETTINGS = ("episodes", "tasks", "steps", "horizon", "unroll_length", "patience")
+SETTINGS = ("episodes", "tasks", "steps", "horizon", "curriculum", "unroll_length", "patience")
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """The errors that reading a damaged or foreign file raises."""
 
@@ -31,6 +31,12 @@ def read(folder: str | os.PathLike) -> Training:
         return _training(json.loads(notes), records)
     except DAMAGE:
         raise L2LError(f"{log} or {lines} is damaged, or not of a meta-training by this version: train again") from None
+
+
+def numbers(record: dict) -> dict[str, float]:
+    """{name: number} of those in a record that are known; "families/NAME" is the mean of a family."""
+    families = {f"families/{name}": mean for name, (mean, _) in record.get("families", {}).items()}
+    return {name: number for name, number in {**record, **families}.items() if isinstance(number, (int, float))}
 
 
 def _training(notes, records):

@@ -206,8 +206,9 @@ def test_watching_once_tells_how_a_run_is_doing(tmp_path, capsys):
     ]
 
 
-def test_share_of_clipped_is_not_told_where_the_number_of_unrolls_is_drawn(tmp_path, capsys):
-    write(tmp_path, HISTORY, horizon=[5, 50])
+@pytest.mark.parametrize("settings", [{"horizon": [5, 50]}, {"curriculum": [5, 50], "patience": 9}], ids=str)
+def test_share_of_clipped_is_not_told_where_the_number_of_unrolls_changes(settings, tmp_path, capsys):
+    write(tmp_path, HISTORY, **settings)
     assert main(["watch", str(tmp_path), "--once"]) == 0
     assert "clipped 1 in an episode" in capsys.readouterr().out
 
@@ -256,7 +257,7 @@ def test_family_without_a_recent_task_is_said_to_have_none(tmp_path, capsys):
     ]
 
 
-@pytest.mark.parametrize("settings", [{"episodes": 8}, {"patience": 2}], ids=["episodes", "patience"])
+@pytest.mark.parametrize("settings", [{"episodes": 8}, {"patience": 2}, {"patience": 1, "curriculum": [5, 9]}], ids=str)
 def test_watching_goes_on_until_the_training_is_finished(settings, tmp_path, capsys, monkeypatch):
     waited = []
 
