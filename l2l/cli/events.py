@@ -5,6 +5,7 @@ from pathlib import Path
 
 from l2l.errors import L2LError
 from l2l.meta_training.state import Training
+from l2l.storage import logs
 
 
 class Events:
@@ -28,17 +29,13 @@ class Events:
             self._add(0, session_log=start)
             self._add_numbers(0, training.untrained)
         for record in training.history[self._shown :]:
-            families = {f"families/{name}": mean for name, (mean, _) in record.get("families", {}).items()}
-            self._add_numbers(record["episode"], {**record, **families})
+            self._add_numbers(record["episode"], record)
         self._shown = len(training.history)
         self._file.flush()
 
-    def _add_numbers(self, episode, numbers):
-        values = [
-            self._summaries.Summary.Value(tag=name, simple_value=number)
-            for name, number in numbers.items()
-            if name != "episode" and isinstance(number, (int, float))
-        ]
+    def _add_numbers(self, episode, record):
+        value = self._summaries.Summary.Value
+        values = [value(tag=name, simple_value=x) for name, x in logs.numbers(record).items() if name != "episode"]
         self._add(episode, summary=self._summaries.Summary(value=values))
 
     def _add(self, episode, **what):
