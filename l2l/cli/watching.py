@@ -43,8 +43,9 @@ def look(folder: Path, training: Training) -> list[str]:
     settings, history = training.settings, training.history
     count = -(-len(history) // LATELY)
     lately, before = history[len(history) - count :], history[max(0, len(history) - 2 * count) : len(history) - count]
-    left = f"about {_time((settings.episodes - len(history)) * _mean(lately, 'seconds'))} left" if lately else "begun"
-    state = "finished" if training.finished else f"{left}; last written {_time(age)} ago"
+    left = (settings.episodes - len(history)) * (_mean(lately, "seconds") or 0.0)
+    state = f"about {_time(left)} left" if lately else "begun"
+    state = "finished" if training.finished else f"{state}; last written {_time(age)} ago"
     lines = [f"{folder}: episode {len(history):,} of {settings.episodes:,}, {state}", _validations(training)]
     if not history:
         return lines
