@@ -405,13 +405,13 @@ for name, arrays in memory.items():
 # %% [markdown]
 # For `sin` the first of the 50 arguments is the caller's own array, so {{memory["sin(x)"]}} are new. In the last line each
 # `sin` keeps what the `tanh` before it keeps, too: one array, held twice. **Memory grows with the length of the program.** That is
-# the price of walking backwards. It can be traded for time: `mg.checkpoint` keeps the argument only, and runs the
-# piece again when the walk arrives there.
+# the price of walking backwards. It can be traded for time: `mg.checkpoint` keeps the argument only, here the
+# caller's own array, and runs the piece again when the walk arrives there.
 
 # %%
 arrays, pullback = kept(mg.checkpoint(repeated(mg.tanh)), vector)
 plain = kept(repeated(mg.tanh), vector)[1]
-print(f"{arrays} array kept, the same gradient: {np.array_equal(pullback(1.0), plain(1.0))}")
+print(f"{arrays} new arrays kept, the same gradient: {np.array_equal(pullback(1.0), plain(1.0))}")
 
 # %% [markdown]
 # ## Exercise: keep one array, not two
