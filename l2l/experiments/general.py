@@ -6,8 +6,9 @@ import json
 import numpy as np
 
 from l2l import plots, workers
+from l2l.evaluation import run as run_on
 from l2l.experiments import settings as files_of_settings
-from l2l.experiments.runner import Outcome, best_of, markdown, race, rounded, spread
+from l2l.experiments.runner import Outcome, best_of, markdown, rounded, spread
 from l2l.suite import LOSSES, judging, scoring
 
 
@@ -17,6 +18,7 @@ def run(settings, runner):
         judged = {
             steps: _judged(each, int(steps), suite, learned, runner, executor) for steps, each in suite["races"].items()
         }
+        curves = _curves(settings["paper"], runner, learned, executor)
     scores = {
         f"{split}, {steps} steps": [scoring.score(_only(split, mine), others) for mine in ours]
         for steps, (ours, others) in judged.items()
@@ -28,10 +30,9 @@ def run(settings, runner):
         _ratios(ours, others, typical),
         "Loss at the end, divided by that of Adam with cosine decay at the best of nine rates",
     )
-    papers, curves = _papers(settings["paper"], runner, learned, typical)
     numbers = {"typical_seed": typical + 1, "scores": {name: list(map(_rounded, of)) for name, of in scores.items()}}
-    table = f"{_table(scores, typical)}\n{papers}"
-    return Outcome(table, _claims(scores, typical, settings["targets"]), {**numbers, "paper": curves})
+    table = f"{_table(scores, typical)}\n{_papers(curves, settings['paper'], runner, typical)}"
+    return Outcome(table, _claims(scores, typical, settings["targets"]), {**numbers, "paper": rounded(curves)})
 
 
 def _judged(what, steps, suite, learned, runner, executor):
@@ -101,18 +102,31 @@ def _table(scores, typical):
     return markdown(header, rows)
 
 
-def _papers(paper, runner, learned, typical):
-    """The optimizers on problems of the paper that they were not trained on, beside what other experiments found on the
-    same tasks: a table, and the mean losses of each seed."""
-    rows, curves, at = [], {}, paper["show_at"]
-    for case, (name, changes, recorded) in paper["cases"].items():
-        test = {**files_of_settings.load(name, runner.quick)["test"], "steps": paper["steps"]}
-        problem = runner.problem(runner.recipe(name, **changes)["problem"])
-        means = [race(each, problem, test)["curves"].mean(axis=0) / test["divide_by"] for each in learned]
-        curves[case], lines = rounded(means), {"general": means[typical], **_recorded(runner, recorded, case)}
+def _curves(paper, runner, learned, executor):
+    """{problem of the paper: the mean losses of each seed on its test tasks}; none was trained on them."""
+    curves = {}
+    for case, (name, changes, _) in paper["cases"].items():
+        test = files_of_settings.load(name, runner.quick)["test"]
+        how = (
+            runner.problem(runner.recipe(name, **changes)["problem"]),
+            "test",
+            test["seed"],
+            test["runs"],
+            paper["steps"],
+        )
+        losses = [run_on(each.optimizer, each.phi, *how, executor) for each in learned]
+        curves[case] = [runs.mean(axis=0) / test["divide_by"] for runs in losses]
+    return curves
+
+
+def _papers(curves, paper, runner, typical):
+    """The table of these losses, beside what other experiments found on the same tasks."""
+    rows, at = [], paper["show_at"]
+    for case, means in curves.items():
+        lines = {"general": means[typical], **_recorded(runner, paper["cases"][case][2], case)}
         rows += [[case, what, *(f"{curve[t]:.3g}" for t in at)] for what, curve in lines.items()]
         rows.append([case, f"general, {len(means)} seeds", *(spread([mean[t] for mean in means]) for t in at)])
-    return markdown(["problem", "optimizer", *(f"step {t}" for t in at)], rows), curves
+    return markdown(["problem", "optimizer", *(f"step {t}" for t in at)], rows)
 
 
 def _recorded(runner, name, case):
