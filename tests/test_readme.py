@@ -14,6 +14,7 @@ from l2l.experiments.runner import best_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+GENERAL = json.loads((ROOT / "results/general/results.json").read_text())
 
 
 def test_example_runs_as_printed_in_at_most_eight_lines(capsys):
@@ -62,13 +63,29 @@ def _line(what, losses, paper, experiment):
     return f"| {what} | {losses['lstm']:.3g} | {losses[best]:.3g} ({rule}) | {paper} | {link} |"
 
 
+def general_table():
+    """The README's table of the suite: the typical seed's wins, and in brackets the fewest of any seed."""
+    lines = []
+    for name, seeds in GENERAL["scores"].items():
+        typical = seeds[GENERAL["typical_seed"] - 1]
+        wins = [
+            f"{typical['wins'][rival]} ({min(score['wins'][rival] for score in seeds)})"
+            for rival in ("adam 0.001", "adam 0.01", "best adam", "best adam, cosine")
+        ]
+        above = f"{typical['above_start']} ({max(score['above_start'] for score in seeds)})"
+        lines.append(f"| {name} | {typical['losses']} | {' | '.join(wins)} | {above} |")
+    return "\n".join(lines)
+
+
 def test_results_are_those_of_the_experiments():
     assert results_table() in README
+    assert general_table() in README
 
 
-@pytest.mark.parametrize("name", ["mnist", "quadratic"])
+@pytest.mark.parametrize("name", ["mnist", "quadratic", "general"])
 def test_optimizer_of_the_package_is_the_experiments(name):
-    there = (ROOT / "results" / name / "optimizer.npz").read_bytes()
+    seed = f"seeds/{GENERAL['typical_seed']}" if name == "general" else ""
+    there = (ROOT / "results" / name / seed / "optimizer.npz").read_bytes()
     assert (l2l.storage.checkpoint.TRAINED / f"{name}.npz").read_bytes() == there
     assert len(there) < 100_000
 
