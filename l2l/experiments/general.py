@@ -75,7 +75,7 @@ def _ratios(ours, others, typical):
         seeds = [scoring.value(mine, loss) - rival for mine in ours]
         plain = scoring.value(others["adam 0.01"], loss) - rival
         found.setdefault(LOSSES[loss].split, {})[loss] = seeds[typical], seeds, plain
-    return found
+    return {split: found[split] for split in ("test", "validation", "kin") if split in found}
 
 
 def _table(scores, typical):
