@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize as scipy_minimize
 
 from l2l import files
 from l2l.optimizers import Scheduled, fitted, make_optimizer
@@ -84,6 +83,8 @@ def lbfgs(losses: list[SuiteLoss], steps: int, runs: int) -> dict[str, list[floa
 
 @threads.for_kernels()
 def _lbfgs(task, steps):
+    from scipy.optimize import minimize  # takes a third of a second, and SciPy 1.13 fails where stderr is closed
+
     best = [np.inf, task.theta]
     gradient_of = value_and_grad(task.loss)
 
@@ -95,7 +96,7 @@ def _lbfgs(task, steps):
 
     with np.errstate(all="ignore"):
         # It counts gradients only between line searches, so it may take a few more than `steps`.
-        scipy_minimize(f, task.theta.astype(float), jac=True, method="L-BFGS-B", options={"maxfun": steps})
+        minimize(f, task.theta.astype(float), jac=True, method="L-BFGS-B", options={"maxfun": steps})
         return log_ratio(task, best[1])
 
 
