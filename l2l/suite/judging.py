@@ -83,7 +83,7 @@ def lbfgs(losses: list[SuiteLoss], steps: int, runs: int) -> dict[str, list[floa
 
 @threads.for_kernels()
 def _lbfgs(task, steps):
-    from scipy.optimize import minimize  # takes a third of a second, and SciPy 1.13 fails where stderr is closed
+    from scipy.optimize import minimize  # takes half a second, and SciPy 1.13 fails where stderr is closed
 
     best = [np.inf, task.theta]
     gradient_of = value_and_grad(task.loss)
