@@ -12,10 +12,9 @@ NOT_NEEDED = {"jupyterlab", "pytest", "pandas", "scikit-learn", "mlxtend"}
 
 installed = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
 assert not installed & NOT_NEEDED, f"pip install . brought {installed & NOT_NEEDED}"
-assert len(data._embedded().splits["train"][1]) == 3000
+assert len(data.embedded().splits["train"][1]) == 3000
 
-optimizer, phi = l2l.load("mnist")
 target = np.linspace(-1.0, 1.0, 5)
-theta, losses = l2l.minimize(lambda theta: mg.sum((theta - target) ** 2.0), np.zeros(5), optimizer, phi, steps=100)
+theta, losses = l2l.minimize(lambda theta: mg.sum((theta - target) ** 2.0), np.zeros(5), steps=100)
 assert losses[-1] < 0.1 * losses[0], losses
 print(f"{len(installed)} packages, {l2l.__file__}")
