@@ -74,9 +74,10 @@ def minimize(
     are θ_steps and [f(θ_0), …, f(θ_{steps−1})]; where it ended at step t they are θ_t and [f(θ_0), …, f(θ_t)].
     history=True returns (θ, losses, [θ_0, θ_1, …, θ]); without it only the last θ is kept.
 
-    loss is called once a step, and once more for every product that a rule which uses curvature asks for. Where it does
-    not depend on theta its gradient is 0. Non-finite losses are returned; exceptions raised by loss, batches or
-    callback propagate. The loss cannot change theta, whose arrays are copied first and are immutable inside it.
+    loss is called once a step, and once more for every product that a rule which uses curvature asks for; without an
+    optimizer three times more at the end. Where it does not depend on theta its gradient is 0. Non-finite losses are
+    returned; exceptions raised by loss, batches or callback propagate. The loss cannot change theta, whose arrays are
+    copied first and are immutable inside it.
 
     Raises L2LError for arguments that cannot work, a loss that returns no scalar, an optimizer that does not keep the
     contract of `optimizers.UpdateRule`, or batches that run out; TypeError where theta is not made of floats.

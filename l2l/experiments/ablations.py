@@ -21,11 +21,11 @@ def run(settings, runner):
     base, judge = files_of_settings.load("general", runner.quick), settings["judge"]
     base = _changed(base, settings["base"])
     losses = [loss for loss in LOSSES.values() if loss.split in judge["splits"]]
-    path = (runner.out if runner.quick else runner.out.parent / "suite") / f"rivals-{judge['steps']}.json"
     runner.problem(base["problem"])  # so that its data are reported
     ratios = {}
     with workers.local(judge["processes"]) as executor:
-        others = judging.judge_rivals(path, losses, judge["steps"], judge["runs"], executor, ["adam"])
+        steps = judge["steps"]
+        others = judging.judge_rivals(runner.rivals(steps), losses, steps, judge["runs"], executor, ["adam"])
         rivals = {loss.name: scoring.best(others, loss.name, ["adam"], True) for loss in losses}
         for name, changes in tqdm(_recipes(settings), desc="recipes", unit="recipe"):
             recipe = _changed(base, changes)

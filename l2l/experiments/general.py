@@ -36,11 +36,9 @@ def run(settings, runner):
 
 
 def _judged(what, steps, suite, learned, runner, executor):
-    """The results of all seeds and those of the rivals, after so many steps. The rivals' are kept in a file, that of a
-    full run in results/suite, where `python -m l2l suite` looks, too."""
+    """The results of all seeds and those of the rivals, after so many steps."""
     losses = [loss for loss in LOSSES.values() if loss.split in what["splits"]]
-    path = (runner.out if runner.quick else runner.out.parent / "suite") / f"rivals-{steps}.json"
-    others = judging.judge_rivals(path, losses, steps, suite["runs"], executor, what["rules"])
+    others = judging.judge_rivals(runner.rivals(steps), losses, steps, suite["runs"], executor, what["rules"])
     return [judging.judge(each.optimizer, each.phi, losses, steps, suite["runs"], executor) for each in learned], others
 
 

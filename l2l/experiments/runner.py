@@ -87,6 +87,11 @@ class Runner:
         if self.cached:
             self.cached[0].parent.rmdir()
 
+    def rivals(self, steps: int) -> Path:
+        """The file that keeps the results of the suite's rivals: of a full run in results/suite, where `python -m l2l
+        suite` looks, too."""
+        return (self.out if self.quick else self.out.parent / "suite") / f"rivals-{steps}.json"
+
     # -------------------------------------------------------------------------------------- meta-training
 
     def load_or_learn(self, name: str) -> Learned:
